@@ -1,0 +1,63 @@
+# Each target sets up what it needs in .venv; Python 3.11 or later is all that must be there.
+PYTHON ?= python3
+PAGES ?=
+BIN := .venv/bin
+# One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
+
+.PHONY: help setup book test lint outputs page serve lab bench verification test-gpu clean
+
+help:  ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "Setting up .venv (once): the packages of requirements.lock"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@$(BIN)/uv pip sync --python $(BIN)/python requirements.lock
+	@touch $@
+
+book: setup  ## build the site into _build/html; every warning is an error
+	@$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "Open _build/html/index.html"
+
+test: setup  ## every test, and every page run again and compared with what it stores
+	@$(BIN)/python -m pytest tests --cov --cov-report=term -q -n $(WORKERS)
+	@$(BIN)/python -m pytest --nbval book -q -n $(WORKERS)
+
+lint: setup  ## ruff and mypy over code, tests and the cells of the pages
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m knotes.pipeline.lint
+
+outputs: setup  ## run changed pages (or PAGES=…) and store their outputs
+	@$(BIN)/python -m knotes.pipeline.record $(PAGES)
+
+page: setup  ## scaffold a page: NAME=book/layers/foo KIND=layer
+	@$(BIN)/python -m knotes.pipeline.scaffold "$(NAME)" "$(KIND)"
+
+serve: setup  ## live preview: changed pages are run, the site is rebuilt
+	@$(BIN)/jupyter-book build . && echo "http://localhost:8000/book/index.html" \
+	&& trap 'kill 0' EXIT INT TERM \
+	&& { $(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & } \
+	&& $(BIN)/watchfiles --filter all "sh -c '$(BIN)/python -m knotes.pipeline.record; $(BIN)/jupyter-book build .'" \
+		book _static _config.yml _toc.yml
+
+lab: setup  ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=book
+
+bench: setup  ## plain nbval and this project's runs, side by side, on the whole book
+	@$(BIN)/python -m knotes.pipeline.bench
+
+verification: setup  ## compare the whole book and record what was verified, for the site
+	@$(BIN)/python -m pytest --nbval book -q -n $(WORKERS) --verification-record cpu
+
+test-gpu:  ## the comparison on a machine with an NVIDIA GPU, in an environment of its own
+	@test -x .venv-gpu/bin/python || $(PYTHON) -m venv .venv-gpu
+	@.venv-gpu/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-gpu.txt
+	@CUDA_VISIBLE_DEVICES=0 .venv-gpu/bin/python -m pytest --nbval book -q --verification-record gpu
+
+clean:  ## remove what was built; keeps .venv
+	@rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -1,0 +1,3 @@
+"""Makes ``pytest --nbval book/`` compare what the book promises; see knotes.pipeline."""
+
+pytest_plugins = ["knotes.pipeline.nbval_plugin"]

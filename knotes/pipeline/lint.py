@@ -1,0 +1,45 @@
+"""Type-check the code cells of every page with mypy, as if each page were a module.
+
+    python -m knotes.pipeline.lint
+
+ruff reads notebooks itself; mypy does not, so the cells are written to ``_build/lint``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from knotes.pipeline import notebooks
+
+FOLDER = notebooks.ROOT / "_build" / "lint"
+FLAGS = (
+    "--config-file=",
+    "--ignore-missing-imports",
+    "--follow-imports=silent",
+    "--allow-redefinition",
+    "--check-untyped-defs",
+)
+
+
+def module_of(page: Path, folder: Path = FOLDER) -> Path:
+    """Write the cells of a page as a Python module; a comment above each names the cell."""
+    parts = []
+    for number, cell in enumerate(notebooks.code_cells(notebooks.read_text(page)), 1):
+        parts.append(f"# {notebooks.name_of(page)}: code cell {number}\n{cell.source}\n")
+    target = folder / (notebooks.name_of(page).replace("/", "_").replace("-", "_") + ".py")
+    notebooks.write_atomically(target, "\n\n".join(parts))
+    return target
+
+
+def main(pages: Iterable[Path] | None = None) -> int:
+    """Check the pages (default: all); returns mypy's exit status."""
+    modules = [module_of(page) for page in (pages or notebooks.text_pages())]
+    command = [sys.executable, "-m", "mypy", *FLAGS, *map(str, modules)]
+    return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The Sphinx extension of the book: `_config.yml` names it, `jupyter-book build .` runs it.
+
+* `math`: formulas without a script, unknown LaTeX is a warning
+* `notes`: marks for settled statements of the older notes
+* `records`: the verification line on each page, and the report
+* `pages`: description and downloads
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import math, notes, pages, records
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Register all parts."""
+    # Jupyter Book sets these whether or not the extensions that declare them are loaded.
+    for name in ("comments_config", "use_jupyterbook_latex"):
+        app.add_config_value(name, None, "")
+    for part in (math, notes, records, pages):
+        part.setup(app)
+    return {
+        "version": "1",
+        "env_version": 1,
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }

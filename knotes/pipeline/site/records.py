@@ -1,0 +1,310 @@
+"""What was verified, on the page that it is about: a line under the title, and a report.
+
+A verification run writes one record, ``verification/<name>.json``:
+
+    {"name": "cpu", "date": "2026-11-21",
+     "environment": {"device": "CPU", "keras": "3.15.1", "tensorflow": "2.21.0", "python": …},
+     "pages": {"book/layers/dense": {"sha256": "…", "cells": 31, "opt_outs": 0}}}
+
+A record speaks for a page only while the bytes of the page's ``.ipynb`` are the verified ones.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from sphinx.errors import ConfigError
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+FOLDER = "verification"
+REPORT_PAGE = "book/start/verification"
+VERSIONS = {"keras": "Keras", "tensorflow": "TensorFlow"}
+
+
+class RecordError(ConfigError):
+    """A record that is not of the form described above."""
+
+
+@dataclass(frozen=True)
+class PageRecord:
+    """What one run verified on one page.
+
+    `opt_outs` of the `cells` code cells were run without comparing (or not run).
+    """
+
+    sha256: str
+    cells: int
+    opt_outs: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One verification run."""
+
+    name: str
+    date: str
+    environment: Mapping[str, str]
+    pages: Mapping[str, PageRecord]
+
+
+def load(folder: Path) -> list[Record]:
+    """Read all records of a folder, by name; a folder that is not there holds none.
+
+    Raises:
+        RecordError: naming file, key, what was expected and what is there.
+
+    """
+    return [read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        RecordError: naming file, key, what was expected and what is there.
+
+    """
+
+    def fail(key: str, expected: str, got: object) -> RecordError:
+        return RecordError(
+            f"{path.parent.name}/{path.name}: {key}: expected {expected}, got {got!r}"
+        )
+
+    def integer(key: str, value: object, low: int, high: int | None = None) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < low:
+            raise fail(key, f"an integer of at least {low}", value)
+        if high is not None and value > high:
+            raise fail(key, f"at most {high}, the number of cells", value)
+        return value
+
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecordError(f"{path.parent.name}/{path.name}: not JSON: {error}") from error
+    if not isinstance(data, dict) or set(data) != {"name", "date", "environment", "pages"}:
+        got = sorted(data) if isinstance(data, dict) else type(data).__name__
+        raise fail("record", "the keys name, date, environment, pages", got)
+    if data["name"] != path.stem:
+        raise fail("name", f"the name of the file, {path.stem!r}", data["name"])
+    try:
+        datetime.date.fromisoformat(data["date"])
+    except (TypeError, ValueError) as error:
+        raise fail("date", "a day such as '2026-11-21'", data["date"]) from error
+    environment = data["environment"]
+    needed = {"device", *VERSIONS}
+    if (
+        not isinstance(environment, dict)
+        or not needed <= set(environment)
+        or not all(isinstance(value, str) and value for value in environment.values())
+    ):
+        raise fail("environment", f"strings, with {', '.join(sorted(needed))}", environment)
+    if not isinstance(data["pages"], dict):
+        raise fail("pages", "an object with one entry a page", data["pages"])
+    pages = {}
+    for page, entry in data["pages"].items():
+        key = f"pages: {page}"
+        if not isinstance(entry, dict) or set(entry) != {"sha256", "cells", "opt_outs"}:
+            raise fail(key, "the keys sha256, cells, opt_outs", entry)
+        if not re.fullmatch("[0-9a-f]{64}", str(entry["sha256"])):
+            raise fail(f"{key}: sha256", "64 hexadecimal digits", entry["sha256"])
+        cells = integer(f"{key}: cells", entry["cells"], 1)
+        opt_outs = integer(f"{key}: opt_outs", entry["opt_outs"], 0, cells)
+        pages[page] = PageRecord(entry["sha256"], cells, opt_outs)
+    return Record(data["name"], data["date"], environment, pages)
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """The present state of a page: hash of its stored notebook, number of its code cells."""
+
+    sha256: str
+    cells: int
+
+    @classmethod
+    def of(cls, env: BuildEnvironment, docname: str) -> Notebook:
+        """Read the state of a page."""
+        data = Path(env.doc2path(docname)).read_bytes()
+        cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
+        return cls(hashlib.sha256(data).hexdigest(), len(cells))
+
+
+def summary(docname: str, notebook: Notebook, records: list[Record]) -> str | None:
+    """Say what the records that match a page's present bytes verified; None if none matches.
+
+    Raises:
+        RecordError: if a record matches the page and counts its cells otherwise.
+
+    """
+    matching = [
+        record
+        for record in records
+        if docname in record.pages and record.pages[docname].sha256 == notebook.sha256
+    ]
+    if not matching:
+        return None
+    for record in matching:
+        cells = record.pages[docname].cells
+        if cells != notebook.cells:
+            raise RecordError(
+                f"{FOLDER}/{record.name}.json: pages: {docname}: cells: expected {notebook.cells}, "
+                f"the code cells of the notebook with this sha256, got {cells}"
+            )
+    verified = notebook.cells - max(record.pages[docname].opt_outs for record in matching)
+    parts = [f"{verified} of {notebook.cells} cells verified"]
+    for key, name in VERSIONS.items():
+        versions = dict.fromkeys(record.environment[key] for record in matching)
+        parts.append(f"{name} {', '.join(versions)}")
+    parts.append(", ".join(dict.fromkeys(record.environment["device"] for record in matching)))
+    return " · ".join(parts)
+
+
+def badge(text: str | None, link: str | None) -> str:
+    """Make the line for under the title, HTML."""
+    state = "unverified" if text is None else "verified"
+    line = html.escape(text or "not verified since the last change")
+    if link:
+        line = f'<a href="{html.escape(link)}">{line}</a>'
+    return f'<p class="knotes-badge knotes-{state}">{line}</p>'
+
+
+class verification_report(nodes.General, nodes.Element):
+    """Place of the report, filled when the page is written."""
+
+
+class VerificationReport(SphinxDirective):
+    """``{verification-report}``: the table of all pages and records."""
+
+    def run(self) -> list[nodes.Node]:
+        """Leave a place for the table; it hangs on all pages, so it is made last."""
+        _report_pages(self.env).add(self.env.docname)
+        return [verification_report()]
+
+
+def _report_pages(env: BuildEnvironment) -> set[str]:
+    if not hasattr(env, "knotes_report_pages"):
+        env.knotes_report_pages = set()  # type: ignore[attr-defined]
+    pages: set[str] = env.knotes_report_pages  # type: ignore[attr-defined]
+    return pages
+
+
+def merge_pages(
+    app: Sphinx, env: BuildEnvironment, docnames: list[str], other: BuildEnvironment
+) -> None:
+    """Take over the report pages that another process has read."""
+    _report_pages(env).update(_report_pages(other))
+
+
+class Verification:
+    """The records of one build, and what they say about its pages."""
+
+    def __init__(self) -> None:
+        """Start without records; `start` reads them."""
+        self.records: list[Record] = []
+
+    def start(self, app: Sphinx) -> None:
+        """Read the records."""
+        self.records = load(Path(app.srcdir, FOLDER))
+
+    def text(self, env: BuildEnvironment, docname: str) -> str | None:
+        """Say what is verified on a page that was read from a notebook."""
+        return summary(docname, Notebook.of(env, docname), self.records)
+
+    def _pages(self, env: BuildEnvironment) -> Iterator[str]:
+        """Name the pages with code, in the order of the table of contents."""
+        order: dict[str, None] = {}
+
+        def visit(name: str) -> None:
+            if name not in order:
+                order[name] = None
+                for child in env.toctree_includes.get(name, ()):
+                    visit(child)
+
+        visit(env.config.root_doc)
+        return (name for name in order if is_notebook(env, name))
+
+    def outdated(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
+        """Name the pages whose line changed with the records though their text did not."""
+        before: dict[str, str | None] = getattr(env, "knotes_badges", {})
+        now = {name: self.text(env, name) for name in self._pages(env)}
+        env.knotes_badges = now  # type: ignore[attr-defined]
+        changed = {name for name in now if now[name] != before.get(name, "")}
+        return sorted((changed | _report_pages(env)) & env.found_docs)
+
+    def add_badge(
+        self, app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+    ) -> None:
+        """Put the line under the title of a page."""
+        if doctree is None or not is_notebook(app.env, page):
+            return
+        link = context["pathto"](REPORT_PAGE) if REPORT_PAGE in app.env.found_docs else None
+        line = badge(self.text(app.env, page), link)
+        context["body"] = re.sub("</h1>", lambda _: f"</h1>\n{line}", context["body"], count=1)
+
+    def report(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
+        """Fill the places of the report."""
+        for place in list(doctree.findall(verification_report)):
+            place.replace_self(nodes.raw("", self.table(app, docname), format="html"))
+
+    def table(self, app: Sphinx, docname: str) -> str:
+        """Make the report, HTML: a row a page, a column a record."""
+        env = app.env
+        relative = app.builder.get_relative_uri
+        head = ["Page", "Cells", *(record.name for record in self.records)]
+        rows = []
+        for page in self._pages(env):
+            title = html.escape(env.titles[page].astext())
+            notebook = Notebook.of(env, page)
+            row = [f'<a href="{relative(docname, page)}">{title}</a>', str(notebook.cells)]
+            for record in self.records:
+                entry = record.pages.get(page)
+                if entry is None:
+                    row.append("—")
+                elif entry.sha256 != notebook.sha256:
+                    row.append("changed since")
+                else:
+                    opted = f", {entry.opt_outs} not compared" if entry.opt_outs else ""
+                    row.append(f"{entry.cells - entry.opt_outs} verified{opted}")
+            rows.append(row)
+        runs = "".join(
+            f"<li><strong>{html.escape(record.name)}</strong>, {record.date}: "
+            + html.escape(", ".join(f"{key} {val}" for key, val in record.environment.items()))
+            + "</li>"
+            for record in self.records
+        )
+        runs = f"<ul>{runs}</ul>" if runs else "<p>No verification run is recorded yet.</p>"
+        cells = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
+        body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+        return (
+            f'{runs}<div class="knotes-scroll"><table class="knotes">'
+            f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
+        )
+
+
+def is_notebook(env: BuildEnvironment, docname: str) -> bool:
+    """Tell whether a page was read from a stored notebook."""
+    return docname in env.found_docs and str(env.doc2path(docname)).endswith(".ipynb")
+
+
+def setup(app: Sphinx) -> None:
+    """Register the line, the directive, and when pages are written again."""
+    verification = Verification()
+    app.add_node(verification_report)
+    app.add_directive("verification-report", VerificationReport)
+    app.connect("builder-inited", verification.start)
+    app.connect("env-merge-info", merge_pages)
+    app.connect("env-updated", verification.outdated)
+    app.connect("doctree-resolved", verification.report)
+    app.connect("html-page-context", verification.add_badge)
