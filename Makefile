@@ -20,7 +20,7 @@ setup: .venv/ready
 	@touch $@
 
 book: setup  ## build the site into _build/html; every warning is an error
-	@$(BIN)/jupyter-book build . -W -n --keep-going
+	@$(BIN)/jupyter-book build . --all -W -n --keep-going
 	@echo "Open _build/html/index.html"
 
 test: setup  ## every test, and every page run again and compared with what it stores

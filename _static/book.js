@@ -20,4 +20,9 @@ addEventListener("load", () => setTimeout(() => {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
+  // Downloads are saved, not shown as a page of JSON.
+  for (const link of document.querySelectorAll(".btn-download-source-button, .btn-download-text-button")) {
+    link.setAttribute("download", "");
+    link.removeAttribute("target");
+  }
 }, 0));

@@ -4,10 +4,13 @@ import functools
 import inspect
 import json
 import types
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 _FEW = 4  # entries shown of a collection
+# what a default of None becomes in a config
+_NONE_MEANS = {"activation": "linear", "data_format": "channels_last"}
 
 
 def describe(value: Any) -> str:
@@ -17,25 +20,14 @@ def describe(value: Any) -> str:
     show their name, small arrays their values and large ones their shape, Keras objects their
     class and the settings that differ from its defaults: `L2(l2=0.1)`.
     """
-    if value is None or isinstance(value, bool | int):
-        return str(value)
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float):
-        return str(value) if len(str(value)) <= 8 else f"{value:.3g}"
-    if isinstance(value, dict):
-        return "{" + _join([f"{describe(k)}: {describe(v)}" for k, v in value.items()]) + "}"
-    if isinstance(value, list | tuple | set | frozenset):
-        return _collection(value)
-    if isinstance(value, functools.partial):
-        return describe(value.func)
-    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType | types.MethodType):
-        return "lambda" if value.__name__ == "<lambda>" else value.__name__
+    for kinds, text in _TEXTS:
+        if isinstance(value, kinds):
+            return text(value)
     if hasattr(value, "__array__") and hasattr(value, "shape"):
         return _array(value)
     if hasattr(value, "get_config"):
         return _configured(value)
-    # dtypes of NumPy and TensorFlow, data types of other libraries; never a repr with an address
+    # data types of NumPy, TensorFlow and others; never a repr, which may hold an address
     return str(getattr(value, "name", None) or getattr(value, "__name__", type(value).__name__))
 
 
@@ -76,6 +68,18 @@ def _collection(value: Any) -> str:
     return "{" + _join(sorted(entries)) + "}"
 
 
+def _float(value: float) -> str:
+    return str(value) if len(str(value)) <= 8 else f"{value:.3g}"
+
+
+def _dict(value: dict[Any, Any]) -> str:
+    return "{" + _join([f"{describe(key)}: {describe(one)}" for key, one in value.items()]) + "}"
+
+
+def _named(value: Any) -> str:
+    return "lambda" if value.__name__ == "<lambda>" else str(value.__name__)
+
+
 def _array(value: Any) -> str:
     import numpy as np
 
@@ -94,7 +98,7 @@ def _configured(value: Any) -> str:
     cls = type(value)
     try:
         config = value.get_config()
-    except NotImplementedError:
+    except Exception:  # a class of the page may not have one
         return cls.__name__
     return json.dumps(value.name) if _is_policy(cls.__name__) else _object(cls, config)
 
@@ -105,6 +109,7 @@ def _object(cls: type, config: dict[str, Any]) -> str:
         for name, parameter in arguments_of(cls).items()
         if name not in ("name", "dtype", "trainable") and config.get(name) is not None
         if not _is_default(shown := _setting(config[name]), parameter.default)
+        and (parameter.default is not None or config[name] != _NONE_MEANS.get(name))
     ]
     return f"{cls.__name__}({_join(settings)})"
 
@@ -134,3 +139,15 @@ def _is_default(shown: str, default: Any) -> bool:
         return shown[:-2].lower() == default.replace("_", "").lower()
     listed = list(default) if isinstance(default, tuple) else default
     return shown in (describe(default), describe(listed))
+
+
+_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType)
+_TEXTS: list[tuple[Any, Callable[[Any], str]]] = [
+    ((bool, int, type(None)), str),
+    (str, lambda value: json.dumps(value, ensure_ascii=False)),
+    (float, _float),
+    (dict, _dict),
+    ((list, tuple, set, frozenset), _collection),
+    (functools.partial, lambda value: describe(value.func)),
+    ((type, *_FUNCTIONS), _named),
+]

@@ -36,7 +36,8 @@ def arguments(
     weights, their initial values and their state after training, losses, masks, dtypes; where none
     of these differs, config and attributes.
 
-    The random state and the automatic names of Keras are afterwards as they were.
+    Random state and the automatic names of Keras are afterwards as they were; only TensorFlow's own
+    generator starts anew.
 
     Raises ValueError for an argument that does not exist, a required one that is missing, no tried
     argument, or a tried value that changes nothing.
@@ -73,13 +74,16 @@ def arguments(
 def _known(make: Any) -> dict[str, inspect.Parameter]:
     """All arguments `make` accepts, with those that its **kwargs hand to the base classes."""
     known: dict[str, inspect.Parameter] = {}
+    inherited = False
     for target in make.__mro__ if inspect.isclass(make) else [_called(make)]:
         if target is object or (inspect.isclass(target) and "__init__" not in vars(target)):
             continue
         parameters = arguments_of(target)
-        if known:  # what a base requires, its subclass gives it
-            parameters = {n: p for n, p in parameters.items() if p.default is not p.empty}
-        known = parameters | known
+        for name, parameter in parameters.items():
+            # what a base class requires, its subclass gives it
+            if not inherited or parameter.default is not parameter.empty:
+                known.setdefault(name, parameter)
+        inherited = True
         if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             break
     return {name: p for name, p in known.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
@@ -158,18 +162,20 @@ def _observe(make: Any, given: Mapping[str, Any], inputs: tuple[Any, ...], appli
         _seed()
         return make(**{name: _fresh(value) for name, value in given.items()})
 
-    with _state_kept(make):
+    with _state_kept():
         if applied:
             return _observe_call(make, inputs, given)
         made = build()
         if isinstance(made, keras.Layer):
-            seen = _observe_layer(build, inputs)
+            seen = _observe_layer(made, build(), inputs) if inputs else _Seen()
         elif isinstance(made, keras.Metric):
             seen = _observe_metric(made, inputs)
         elif isinstance(made, keras.Optimizer):
             seen = _observe_optimizer(made)
         elif inputs:
             seen = _Seen(outputs=_leaves(made(*inputs)), again=_leaves(made(*inputs)))
+        elif hasattr(made, "shape") and hasattr(made, "dtype"):
+            seen = _Seen(outputs=_leaves(made))
         else:
             seen = _Seen()
     seen.name = str(getattr(made, "name", ""))
@@ -180,13 +186,10 @@ def _observe(make: Any, given: Mapping[str, Any], inputs: tuple[Any, ...], appli
     return seen
 
 
-def _observe_layer(build: Callable[[], Any], inputs: tuple[Any, ...]) -> _Seen:
+def _observe_layer(layer: Any, twin: Any, inputs: tuple[Any, ...]) -> _Seen:
+    """Two calls of `layer` in inference, and one in training of its untouched `twin`."""
     seen = _Seen()
-    layer = build()
-    if not inputs:
-        return seen
     has_training = "training" in inspect.signature(layer.call).parameters
-    layer_again = build()
     inference, training = ({"training": mode} if has_training else {} for mode in (False, True))
     seen.outputs = _leaves(layer(*inputs, **inference))
     seen.losses = [float(loss) for loss in layer.losses]
@@ -197,8 +200,8 @@ def _observe_layer(build: Callable[[], Any], inputs: tuple[Any, ...]) -> _Seen:
         seen.constraints[path] = describe(getattr(weight, "constraint", None))
     seen.again = _leaves(layer(*inputs, **inference))
     if has_training:
-        seen.training = _leaves(layer_again(*inputs, **training))
-        seen.updated = {path_below(w, layer_again): np.asarray(w) for w in layer_again.weights}
+        seen.training = _leaves(twin(*inputs, **training))
+        seen.updated = {path_below(w, twin): np.asarray(w) for w in twin.weights}
     return seen
 
 
@@ -237,6 +240,8 @@ def _observe_call(target: Any, inputs: tuple[Any, ...], given: Mapping[str, Any]
 
     _seed()
     arguments = {name: _fresh(value) for name, value in given.items()}
+    if not getattr(target, "built", True):
+        target(*inputs)
     variables = getattr(target, "variables", [])
     values = [np.asarray(variable) for variable in variables]
     try:
@@ -267,7 +272,7 @@ def _seed() -> None:
 
 
 @contextmanager
-def _state_kept(make: Any) -> Iterator[None]:
+def _state_kept() -> Iterator[None]:
     """Put random state and automatic names back, and take chance out of the order of drawing.
 
     Keras draws the seed of each unseeded initializer and layer from Python's generator, one after
@@ -284,7 +289,7 @@ def _state_kept(make: Any) -> Iterator[None]:
         with mock.patch.object(random, "randint", return_value=_SEED):
             yield
     finally:
-        # sets TensorFlow's seed, which cannot be read; the others are put back to what they were
+        # for TensorFlow, whose seed cannot be read; the others get back what they had
         keras.utils.set_random_seed(saved["global_random_seed"] or 0)
         for name, value in saved.items():
             global_state.set_global_attribute(name, value)
@@ -294,8 +299,8 @@ def _state_kept(make: Any) -> Iterator[None]:
 
 def _fresh(value: Any) -> Any:
     """A new object like `value`: layers and seed generators keep state from one run to the next."""
-    if isinstance(value, list | tuple):
-        return type(value)(_fresh(one) for one in value) if type(value) in (list, tuple) else value
+    if type(value) in (list, tuple):
+        return type(value)(_fresh(one) for one in value)
     if hasattr(value, "get_config") and hasattr(value, "from_config"):
         try:
             return type(value).from_config(value.get_config())
@@ -347,23 +352,20 @@ def _leaves(outputs: Any) -> tuple[str, list[_Leaf]]:
 
 
 def _leaf(tensor: Any) -> _Leaf:
+    import keras
+
     kind = type(tensor).__name__
-    kind = kind if kind in ("SparseTensor", "RaggedTensor") else "dense"
     mask = getattr(tensor, "_keras_mask", None)
-    values = tensor
+    if isinstance(tensor, keras.KerasTensor):
+        return _Leaf("symbolic", str(tensor.dtype), np.empty(0), None)
     if kind == "SparseTensor":
         import tensorflow as tf
 
-        values = tf.sparse.to_dense(tensor)
-    elif kind == "RaggedTensor":
-        values = tensor.to_tensor()
-    array = np.asarray(values)
-    return _Leaf(
-        kind,
-        str(getattr(array, "dtype", "")),
-        array,
-        None if mask is None else np.asarray(mask),
-    )
+        values = np.asarray(tf.sparse.to_dense(tensor))
+    else:
+        values = np.asarray(tensor.to_tensor() if kind == "RaggedTensor" else tensor)
+    kind = {"SparseTensor": "sparse", "RaggedTensor": "ragged"}.get(kind, "dense")
+    return _Leaf(kind, str(values.dtype), values, None if mask is None else np.asarray(mask))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -392,7 +394,7 @@ def _changes(a: _Seen, b: _Seen) -> list[str]:
     changes = _shape_changes(a, b) + _dtype_changes(a, b)
     typed = any("dtype" in change for change in changes)
     changes += _weight_changes(a, b, typed)
-    moved = any("initial" in change or "parameters" in change for change in changes)
+    moved = any(c.endswith("initial values") or c.startswith("parameters ") for c in changes)
     same_shape = not a.outputs or not b.outputs or a.outputs[0] == b.outputs[0]
     same = _same_values(a.outputs, b.outputs)
     if not same and same_shape and not typed and not moved:
@@ -507,4 +509,5 @@ def _mask_changes(a: list[_Leaf], b: list[_Leaf]) -> list[str]:
 
 def _names(names: list[str], many: str = "values") -> str:
     """A few names, or their number."""
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {many}"
+    text = ", ".join(names)
+    return text if len(text) <= 45 else f"{len(names)} {many}"

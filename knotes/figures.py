@@ -108,9 +108,12 @@ def curves(
         if y.shape != x.shape:
             raise ValueError(f"lines[{label!r}]: expected shape {x.shape} as x, got {y.shape}")
     columns, rows = _legend_size(list(lines))
-    fig, axes = figure(height=3.6 + (0.28 * rows if len(lines) > 1 else 0))
+    # heights in tenths of an inch: a whole number of pixels
+    fig, axes = figure(height=3.6 + (0.3 * rows if len(lines) > 1 else 0))
     for y, color, dash in zip(values.values(), COLORS, DASHES, strict=False):
         axes.plot(x, y, color=color, linestyle=dash)
+    if marks:
+        axes.margins(y=0.16)  # room for text above and below
     for mark in marks:
         _mark(axes, *mark)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title or "")
@@ -129,17 +132,17 @@ def _legend_size(labels: list[str], width: float = 6.2) -> tuple[int, int]:
 
 def _mark(axes: Any, x: float, y: float, text: str) -> None:
     """A point with its text in the corner around it where the fewest points of lines lie."""
+    axes.autoscale_view()  # the limits, and with them places in pixels, are computed late
     lines = np.concatenate([line.get_xydata() for line in axes.lines])
     points = axes.transData.transform(lines[np.isfinite(lines).all(axis=1)])
     center = axes.transData.transform((x, y))
     # in pixels; a character is about 0.6 of its 12 points wide
-    width, height = (size * axes.figure.dpi / 72 for size in (0.6 * 12 * len(text) + 12, 30))
+    width, height = (size * axes.figure.dpi / 72 for size in (0.6 * 12 * len(text) + 12, 24))
 
     def crowd(corner: tuple[int, int]) -> float:
         away = (points - center) * corner
         covered = ((away > 0) & (away < (width, height))).all(axis=1).sum()
-        end = center[0] + corner[0] * width
-        outside = not axes.bbox.x0 <= end <= axes.bbox.x1
+        outside = not axes.bbox.contains(*(center + np.array(corner) * (width, height)))
         return float(covered + len(points) * outside)
 
     right, up = min([(1, 1), (-1, 1), (1, -1), (-1, -1)], key=crowd)
@@ -240,7 +243,7 @@ def images(
     shape = max(p.shape[0] for p in pictures) / max(p.shape[1] for p in pictures)
     width = (4.8 if bar else 5.7) / across - 0.15
     height = 0.6 + down * (0.4 + min(width * shape, 4.0))
-    fig, axes = figure(height=round(height, 2), nrows=down, ncols=across, squeeze=False)
+    fig, axes = figure(height=round(height, 1), nrows=down, ncols=across, squeeze=False)
     for number, (panel, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
         shown = panel.imshow(picture, **scale)
         panel.grid(False)
@@ -255,11 +258,8 @@ def images(
     for panel in axes.flat[len(pictures) :]:
         panel.remove()
     if bar:
-        fig.colorbar(
-            matplotlib.cm.ScalarMappable(Normalize(scale["vmin"], scale["vmax"]), scale["cmap"]),
-            ax=fig.axes,
-            shrink=0.85,
-        )
+        colors = ScalarMappable(Normalize(scale["vmin"], scale["vmax"]), scale["cmap"])
+        fig.colorbar(colors, ax=fig.axes, shrink=0.85)
     plt.show()
 
 
@@ -290,7 +290,10 @@ def _scale(pictures: list[Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _write_numbers(panel: Any, picture: Any, shown: Any, width: float) -> None:
-    """Write each value into its cell, dark on light cells and light on dark ones."""
+    """Write each value into its cell, dark on light cells and light on dark ones.
+
+    `width` is that of the picture in inches.
+    """
     digits = 0 if (picture == picture.round()).all() else 2
     texts = np.vectorize(lambda value: f"{value:.{digits}f}", otypes=[object])(picture)
     widest = max(len(text) for text in texts.flat)

@@ -183,7 +183,7 @@ def shape_text(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {shape_text(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(shape_text(one) for one in value) + "]"
-    return str(tuple(value.shape)) if hasattr(value, "shape") else type(value).__name__
+    return str(tuple(getattr(value, "shape", ())))
 
 
 def first_line(error: BaseException) -> str:

@@ -138,7 +138,9 @@ def _wrap(log: Log, cls: type, method: str, original: Any) -> Any:
         # Layer.__call__(*args, **kwargs) hands all to `call`, which has the names
         by_call = method in ("__call__", "compute_output_spec") and hasattr(cls, "call")
         named = inspect.signature(type(args[0]).call) if by_call else signature
+        log.active = False  # describing a layer asks for its config
         text = _arguments(named, args, kwargs, skip=0 if bare else 1)
+        log.active = True
         entry = _Call(cls, method, cls if bare else args[0], text, log.depth)
         log.entries.append(entry)
         log.depth += 1
@@ -162,8 +164,8 @@ def _arguments(
     """The given arguments by name: `x: (2, 4)` for tensors, `units=3` for others."""
     names = [p.name for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     named = dict(enumerate(names))
-    texts = [_argument(named.get(i, ""), value) for i, value in enumerate(args)]
-    return ", ".join(texts[skip:] + [_argument(name, value) for name, value in kwargs.items()])
+    texts = [_argument(named.get(i, ""), v) for i, v in enumerate(args) if i >= skip]
+    return ", ".join(texts + [_argument(name, value) for name, value in kwargs.items()])
 
 
 def _argument(name: str, value: Any) -> str:
@@ -183,8 +185,6 @@ def _shapes(value: Any) -> str:
         inner = [_shapes(one) for one in value]
         return f"[{', '.join(inner)}]" if all(inner) else ""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        symbolic = "" if hasattr(value, "__array__") and hasattr(value, "numpy") else "symbolic "
-        if type(value).__module__ == "numpy":
-            symbolic = ""
-        return f"{symbolic}{tuple(value.shape)}"
+        concrete = hasattr(value, "numpy") or type(value).__module__ == "numpy"
+        return f"{'' if concrete else 'symbolic '}{tuple(value.shape)}"
     return ""

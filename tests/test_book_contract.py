@@ -14,7 +14,8 @@ def test_page(path, rule):
 
 
 def test_every_stored_notebook_has_a_text():
-    stored = {notebooks.name_of(p) for p in notebooks.BOOK.glob("**/*.ipynb") if p.parts[-2][0] != "."}
+    found = notebooks.BOOK.glob("**/*.ipynb")
+    stored = {notebooks.name_of(path) for path in found if not path.parent.name.startswith(".")}
     assert stored == {notebooks.name_of(p) for p in PAGES}
 
 

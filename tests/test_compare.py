@@ -131,7 +131,8 @@ def test_equal_outputs_have_no_difference(tmp_path):
 
 
 def test_colors_of_a_terminal_do_not_count_in_a_traceback(tmp_path):
-    a, b = (output("error", ename="E", evalue="m", traceback=[t]) for t in ("\x1b[31mE\x1b[0m", "E"))
+    traces = ("\x1b[31mE\x1b[0m", "E")
+    a, b = (output("error", ename="E", evalue="m", traceback=[t]) for t in traces)
     assert faults([a], [b], tmp_path) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 from knotes.pipeline import contract, notebooks
 
 output = nbformat.v4.new_output
-PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PNG = "iVBORw0KGgo="  # the rules look at its kind alone
 
 
 def page(path, outputs=(), part="guide"):
@@ -26,11 +26,11 @@ def told(rule, page):
     ("made", "fault"),
     [
         (output("stream", name="stderr", text="W0000\n"), "cell 1: stored stderr: 'W0000'"),
-        (output("error", ename="ValueError", evalue="x", traceback=[]), "ValueError stored, but no"),
+        (output("error", ename="KeyError", evalue="x", traceback=[]), "KeyError stored, but no"),
         (output("stream", name="stdout", text="<Dense at 0x7f2a3c4d5e6f>"), "an object's address"),
-        (output("stream", name="stdout", text="<keras.src.Loss object at 1>"), "an object's address"),
+        (output("stream", name="stdout", text="<src.Loss object at 1>"), "an object's address"),
         (output("stream", name="stdout", text="saved to /home/me/model"), "an absolute path"),
-        (output("stream", name="stdout", text="1/1 ━━━━━━━━ 0s 31ms/step"), "a timing: '31ms/step'"),
+        (output("stream", name="stdout", text="1/1 ━━━ 0s 31ms/step"), "a timing: '31ms/step'"),
         (output("stream", name="stdout", text="keras 3.15.1"), "a version: '3.15.1'"),
         (output("execute_result", data={"text/html": "<b>/tmp/x</b>"}), "an absolute path"),
     ],

@@ -75,7 +75,8 @@ def test_writing_is_atomic_and_tells_whether_the_file_changed(write_page, monkey
 
 def test_headings_are_found_outside_of_code(write_page):
     path = write_page("1", "2")
-    path.write_text(path.read_text() + "```text\n# no heading\n```\n\n```{code-cell} ipython3\n3\n```\n")
+    more = "```text\n# no heading\n```\n\n```{code-cell} ipython3\n3\n```\n"
+    path.write_text(path.read_text() + more)
     notebook = notebooks.read_text(path)
     found = [h for c, h in notebooks.headings(notebook) if c.cell_type == "code"]
     assert found == ["Step 1", "Step 2", "Step 2"]
@@ -102,5 +103,5 @@ def test_pages_are_resolved_by_file_and_folder():
         assert notebooks.resolve_pages([str(name)]) == [first]
     assert first in notebooks.resolve_pages([str(first.parent)])
     assert notebooks.resolve_pages([str(notebooks.BOOK)]) == pages
-    with pytest.raises(PageError, match="'book/none.md' is not a page"):
+    with pytest.raises(PageError, match=r"'book/none\.md' is not a page"):
         notebooks.resolve_pages(["book/none.md"])

@@ -15,7 +15,8 @@ def _cold(monkeypatch):
 
 
 def outputs(path):
-    return [c.outputs for c in notebooks.code_cells(notebooks.read_stored(path.with_suffix(".ipynb")))]
+    stored = notebooks.read_stored(path.with_suffix(".ipynb"))
+    return [cell.outputs for cell in notebooks.code_cells(stored)]
 
 
 def test_recording_twice_gives_the_same_bytes(write_page, capsys):

@@ -55,6 +55,19 @@ def test_a_kernel_is_a_fork_with_tensorflow_in_it(write_page):
     assert int(parent) != os.getpid()  # the server's child, not ours
 
 
+def test_a_kernel_may_start_processes_of_its_own(write_page):
+    path = write_page(
+        """
+        import multiprocessing
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            print(pool.map(abs, [-3]), multiprocessing.parent_process())
+        """
+    )
+    assert warm.enable("warm") == ""
+    (cell,) = notebooks.code_cells(record.run(path))
+    assert cell.outputs[0].text == "[3] None\n"
+
+
 def test_a_kernel_can_be_interrupted_and_killed():
     from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 

@@ -73,7 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for way, options in WAYS.items():
             runs[way].append(measure(options))
     plain = statistics.median(run.wall for run in runs["plain nbval"])
-    print(f"{'':20} {'wall s':>8} {'× faster':>9} {'in cells s':>11} {'beyond, s a page':>17}  tests")
+    heads = ("", "wall s", "× faster", "in cells s", "beyond, s a page")
+    print("{:20} {:>8} {:>9} {:>11} {:>17}  tests".format(*heads))
     for way, done in runs.items():
         wall = statistics.median(run.wall for run in done)
         cells = statistics.median(run.cells for run in done)

@@ -30,7 +30,9 @@ LEVELS = 16
 
 # A floating-point literal: has a point or an exponent, and is not part of a name or of a
 # dotted sequence such as a version.
-FLOAT = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE][-+]?\d))(?:[eE][-+]?\d+)?(?!\.?\w)")
+FLOAT = re.compile(
+    r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+(?=[eE][-+]?\d))(?:[eE][-+]?\d+)?(?!\.?\w)"
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 IMAGES = ("image/png", "image/jpeg")
 
@@ -94,7 +96,7 @@ def compare_images(stored: str, new: str, picture: Path, levels: int = LEVELS) -
         return None
     old, fresh = pixels(stored), pixels(new)
     if old.shape != fresh.shape:
-        what = "figure size (height, width): stored {}, new {}".format(old.shape[:2], fresh.shape[:2])
+        what = f"figure size (height, width): stored {old.shape[:2]}, new {fresh.shape[:2]}"
     else:
         off = np.abs(old - fresh).max(axis=-1)
         if off.max() <= levels:
@@ -159,8 +161,9 @@ def parts(a: Any, b: Any) -> list[tuple[str, str, str]]:
         return [(a["name"], a["text"], b["text"])]
     if a["output_type"] == "error":
         name = a["ename"]
-        trace = [ANSI.sub("", "\n".join(o.get("traceback", []))) for o in (a, b)]
-        return [(f"message of {name}", a["evalue"], b["evalue"]), (f"traceback of {name}", *trace)]
+        old, new = (ANSI.sub("", "\n".join(o.get("traceback", []))) for o in (a, b))
+        message = (f"message of {name}", a["evalue"], b["evalue"])
+        return [message, (f"traceback of {name}", old, new)]
     return [(m, _as_text(a["data"][m]), _as_text(b["data"][m])) for m in sorted(a["data"])]
 
 

@@ -24,7 +24,16 @@ MEDIAN_LINES = 4
 MOST_LINES = 15
 MOST_LINES_LONG = 20  # class definitions and plots
 API_PARTS = frozenset(
-    "layers losses metrics activations initializers regularizers constraints optimizers".split()
+    (
+        "activations",
+        "constraints",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "optimizers",
+        "regularizers",
+    )
 )
 SECTIONS = (
     "At a glance",
@@ -93,7 +102,7 @@ def in_step(page: Page) -> Iterator[str]:
     for fault in notebooks.out_of_step(page.text, page.stored):
         yield f"{fault}; run `make outputs PAGES={notebooks.name_of(page.path)}.md`"
     if page.stored.metadata.get("knotes", {}).get("source") != notebooks.digest(page.path):
-        yield f"the notebook was made from another text; run `make outputs PAGES={page.path.name}`"
+        yield "the notebook was made from another text; run `make outputs`"
 
 
 def clean_outputs(page: Page) -> Iterator[str]:
@@ -126,7 +135,7 @@ def tags(page: Page) -> Iterator[str]:
                 known = ", ".join(sorted(TAGS | OPT_OUTS))
                 yield f"cell {number}: unknown tag {tag!r}; expected {known} or note:N1-042"
         if re.search(r"^\s*#\s*(NBVAL_|PYTEST_VALIDATE)", cell.source, re.MULTILINE):
-            yield f"cell {number}: an NBVAL comment changes the comparison; use a tag, with a reason"
+            yield f"cell {number}: an NBVAL comment changes the comparison; use a tag"
 
 
 def rhythm(page: Page) -> Iterator[str]:
@@ -154,7 +163,7 @@ def figures(page: Page) -> Iterator[str]:
         drawn = any(set(compare.IMAGES) & set(o.get("data", {})) for o in cell.outputs)
         alt = str(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", ""))
         if drawn and len(alt.split()) < 5:
-            yield f"cell {number}: figure without alt text (mystnb: image: alt: at least five words)"
+            yield f"cell {number}: figure without alt text (mystnb: image: alt: five words or more)"
 
 
 def structure(page: Page) -> Iterator[str]:
@@ -194,7 +203,7 @@ def style(page: Page) -> Iterator[str]:
 
 
 def in_contents(page: Page) -> Iterator[str]:
-    """The page is listed in ``_toc.yml``."""
+    """The page is listed in the table of contents."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
     listed = {c["file"] for part in toc.get("parts", []) for c in part["chapters"]}
     if notebooks.name_of(page.path) not in listed:

@@ -28,9 +28,12 @@ class PageError(Exception):
 
 
 def name_of(path: Path) -> str:
-    """Name of a page: its path below the root without suffix, ``book/layers/dense``."""
+    """Name of a page: its path below the root without suffix, ``book/layers/dense``.
+
+    For a page elsewhere it is the stem alone: no path of a machine gets into a message.
+    """
     path = path.resolve()
-    path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
     return path.with_suffix("").as_posix()
 
 

@@ -60,18 +60,19 @@ def run(page: Path) -> Any:
         kernel_name=CURRENT_ENV_KERNEL_NAME,
         resources={"metadata": {"path": str(page.parent)}},
     )
-    lines: list[str] = []
+    at = {"cell": notebooks.code_cells(notebook)[0], "line": ""}
 
-    async def find_line(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        lines.append(await _failing_line(client.kc))
+    async def on_error(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        at["line"] = await _failing_line(client.kc)
 
-    client.on_cell_error = find_line
+    client.on_cell_start = lambda cell, cell_index: at.update(cell=cell)
+    client.on_cell_error = on_error
     client.km = client.create_kernel_manager()
     client.km.kernel_spec_manager = NbvalKernelspecManager()
     try:
-        client.execute(stderr=subprocess.DEVNULL)
+        client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise PageError(_failure(page, notebook, error, lines)) from error
+        raise PageError(_failure(page, notebook, error, **at)) from error
     for cell in notebooks.code_cells(notebook):
         cell.outputs = coalesce_streams(cell.outputs)
         expected = "raises-exception" in notebooks.tags_of(cell)
@@ -95,12 +96,9 @@ async def _failing_line(client: Any) -> str:
             return str(found.get("data", {}).get("text/plain", ""))
 
 
-def _failure(page: Path, notebook: Any, error: Exception, lines: Sequence[str]) -> str:
-    """Page, cell, line and error of the cell that failed: the last one with a count or output."""
-    cells = notebooks.code_cells(notebook)
-    ran = [cell for cell in cells if cell.execution_count or cell.outputs]
-    cell = ran[-1] if ran else cells[0]
-    line = f", line {lines[-1]}" if lines and lines[-1].isdigit() else ""
+def _failure(page: Path, notebook: Any, error: Exception, cell: Any, line: str) -> str:
+    """Page, cell, line and error of a cell that failed."""
+    where = f", line {line}" if line.isdigit() else ""
     if isinstance(error, CellExecutionError):
         what = f"{error.ename}: {error.evalue}"
     elif isinstance(error, CellTimeoutError):
@@ -108,7 +106,7 @@ def _failure(page: Path, notebook: Any, error: Exception, lines: Sequence[str]) 
     else:
         what = "the kernel died"
     source = "\n".join("    " + text for text in cell.source.splitlines())
-    return f"{_place(page, notebook, cell)}{line}: {what}\n{source}"
+    return f"{_place(page, notebook, cell)}{where}: {what}\n{source}"
 
 
 def _place(page: Path, notebook: Any, cell: Any) -> str:
@@ -177,7 +175,7 @@ def record(page: Path) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0, or 1 if a page failed."""
     parser = argparse.ArgumentParser(prog="knotes.pipeline.record", description=__doc__)
-    parser.add_argument("pages", nargs="*", metavar="PAGE", help="pages or folders; default: changed")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="default: changed pages")
     parser.add_argument("--kernels", choices=("warm", "cold"), default="warm")
     options = parser.parse_args(arguments)
     failed = 0

@@ -110,7 +110,8 @@ def _inspect(pipe: Connection) -> None:
 def _start(target: Any, *arguments: Any) -> Any:
     """Start `target` in a fork of the server, without re-running this process's main module."""
     main = sys.modules["__main__"]
-    saved = {k: main.__dict__.pop(k) for k in ("__file__", "__spec__") if k in main.__dict__}
+    names = ["__file__", "__spec__"]
+    saved = {name: main.__dict__.pop(name) for name in names if name in main.__dict__}
     main.__spec__ = None
     try:
         process = _server().Process(target=target, args=arguments, daemon=True)
@@ -128,7 +129,12 @@ def _become_kernel(argv: list[str], env: dict[str, str], cwd: str, quiet: bool) 
     os.environ["JPY_PARENT_PID"] = str(os.getppid())
     os.chdir(cwd)
     if quiet:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        for stream in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    # The kernel is a main process of its own, free to have children, not a worker of ours.
+    mp.process._parent_process = None  # type: ignore[attr-defined]
+    me = mp.current_process()
+    me.name, me._config["daemon"] = "MainProcess", False  # type: ignore[attr-defined]
     sys.path.insert(0, cwd)
     sys.argv = ["ipykernel_launcher", *argv]
     sys.modules.pop("__mp_main__", None)

@@ -11,7 +11,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
-from importlib.resources import as_file, files
+from importlib.metadata import distribution
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -387,8 +387,8 @@ def font_bytes(used: Iterable[str]) -> bytes:
         A WOFF file; the same characters give the same bytes.
 
     """
-    with as_file(files("ziamath.fonts") / "STIXTwoMath-Regular.ttf") as path:
-        font = TTFont(path, recalcTimestamp=False)
+    path = distribution("ziamath").locate_file("ziamath/fonts/STIXTwoMath-Regular.ttf")
+    font = TTFont(str(path), recalcTimestamp=False)
     known = font.getBestCmap()
     text = "".join(sorted(set(used)))
     options = subset.Options()
@@ -442,6 +442,22 @@ def read_page(app: Sphinx, document: nodes.document) -> None:
             continue
         node["mathml"] = markup(math)
         used |= characters(math)
+        if isinstance(node, nodes.math):
+            _keep_together(node)
+
+
+def _keep_together(node: nodes.math) -> None:
+    """Move the punctuation around a formula into its box, so that no line starts with a comma."""
+    siblings = node.parent.children
+    index = siblings.index(node)
+    after = siblings[index + 1] if index + 1 < len(siblings) else None
+    if isinstance(after, nodes.Text) and (match := re.match(r"[.,;:!?)\]’”]+(-\w+)?", after)):
+        node["after"] = match[0]
+        siblings[index + 1] = nodes.Text(after[match.end() :])
+    before = siblings[index - 1] if index else None
+    if isinstance(before, nodes.Text) and (match := re.search(r"[(\[‘“]+$", before)):
+        node["before"] = match[0]
+        siblings[index - 1] = nodes.Text(before[: match.start()])
 
 
 def forget_page(app: Sphinx, env: BuildEnvironment, docname: str) -> None:
@@ -474,7 +490,8 @@ def _body(node: nodes.math | nodes.math_block) -> str:
 
 def visit_inline(self: HTML5Translator, node: nodes.math) -> None:
     """Write a formula in running text."""
-    self.body.append(f'<span class="math">{_body(node)}</span>')
+    before, after = (html.escape(node.get(key, "")) for key in ("before", "after"))
+    self.body.append(f'<span class="math">{before}{_body(node)}{after}</span>')
     raise nodes.SkipNode
 
 

@@ -97,6 +97,13 @@ def trim_icons(app: Sphinx, exception: Exception | None) -> None:
     script.write_text(ICON.sub(keep, script.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def unname_boxes(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take away the ids that sphinx-exercise repeats in every exercise and solution of a page."""
+    for section in doctree.findall(nodes.section):
+        kept = [i for i in section["ids"] if i not in ("exercise-content", "solution-content")]
+        section["ids"] = kept
+
+
 def number_by_page(app: Sphinx, env: BuildEnvironment) -> None:
     """Count figures and exercises from 1 on each page, so that a new page renumbers no other."""
     for kinds in env.toc_fignumbers.values():
@@ -108,6 +115,7 @@ def number_by_page(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> None:
     """Register the description, the download, the numbers and the smaller set of icons."""
     app.connect("env-check-consistency", number_by_page)
+    app.connect("doctree-resolved", unname_boxes)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", offer_text, priority=510)  # after the theme's, at 501
     app.connect("build-finished", copy_texts)

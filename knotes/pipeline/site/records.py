@@ -1,129 +1,29 @@
 """What was verified, on the page that it is about: a line under the title, and a report.
 
-A verification run writes one record, ``verification/<name>.json``:
-
-    {"name": "cpu", "date": "2026-11-21",
-     "environment": {"device": "CPU", "keras": "3.15.1", "tensorflow": "2.21.0", "python": …},
-     "pages": {"book/layers/dense": {"sha256": "…", "cells": 31, "opt_outs": 0}}}
-
-A record speaks for a page only while the bytes of the page's ``.ipynb`` are the verified ones.
+The records are those of `knotes.pipeline.verification`.
 """
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from sphinx.errors import ConfigError
 from sphinx.util.docutils import SphinxDirective
+
+from knotes.pipeline.verification import FOLDER, VERSIONS, Record, RecordError, load
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-FOLDER = "verification"
 REPORT_PAGE = "book/start/verification"
-VERSIONS = {"keras": "Keras", "tensorflow": "TensorFlow"}
-
-
-class RecordError(ConfigError):
-    """A record that is not of the form described above."""
-
-
-@dataclass(frozen=True)
-class PageRecord:
-    """What one run verified on one page.
-
-    `opt_outs` of the `cells` code cells were run without comparing (or not run).
-    """
-
-    sha256: str
-    cells: int
-    opt_outs: int
-
-
-@dataclass(frozen=True)
-class Record:
-    """One verification run."""
-
-    name: str
-    date: str
-    environment: Mapping[str, str]
-    pages: Mapping[str, PageRecord]
-
-
-def load(folder: Path) -> list[Record]:
-    """Read all records of a folder, by name; a folder that is not there holds none.
-
-    Raises:
-        RecordError: naming file, key, what was expected and what is there.
-
-    """
-    return [read(path) for path in sorted(folder.glob("*.json"))]
-
-
-def read(path: Path) -> Record:
-    """Read one record.
-
-    Raises:
-        RecordError: naming file, key, what was expected and what is there.
-
-    """
-
-    def fail(key: str, expected: str, got: object) -> RecordError:
-        return RecordError(
-            f"{path.parent.name}/{path.name}: {key}: expected {expected}, got {got!r}"
-        )
-
-    def integer(key: str, value: object, low: int, high: int | None = None) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise fail(key, f"an integer of at least {low}", value)
-        if high is not None and value > high:
-            raise fail(key, f"at most {high}, the number of cells", value)
-        return value
-
-    try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecordError(f"{path.parent.name}/{path.name}: not JSON: {error}") from error
-    if not isinstance(data, dict) or set(data) != {"name", "date", "environment", "pages"}:
-        got = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise fail("record", "the keys name, date, environment, pages", got)
-    if data["name"] != path.stem:
-        raise fail("name", f"the name of the file, {path.stem!r}", data["name"])
-    try:
-        datetime.date.fromisoformat(data["date"])
-    except (TypeError, ValueError) as error:
-        raise fail("date", "a day such as '2026-11-21'", data["date"]) from error
-    environment = data["environment"]
-    needed = {"device", *VERSIONS}
-    if (
-        not isinstance(environment, dict)
-        or not needed <= set(environment)
-        or not all(isinstance(value, str) and value for value in environment.values())
-    ):
-        raise fail("environment", f"strings, with {', '.join(sorted(needed))}", environment)
-    if not isinstance(data["pages"], dict):
-        raise fail("pages", "an object with one entry a page", data["pages"])
-    pages = {}
-    for page, entry in data["pages"].items():
-        key = f"pages: {page}"
-        if not isinstance(entry, dict) or set(entry) != {"sha256", "cells", "opt_outs"}:
-            raise fail(key, "the keys sha256, cells, opt_outs", entry)
-        if not re.fullmatch("[0-9a-f]{64}", str(entry["sha256"])):
-            raise fail(f"{key}: sha256", "64 hexadecimal digits", entry["sha256"])
-        cells = integer(f"{key}: cells", entry["cells"], 1)
-        opt_outs = integer(f"{key}: opt_outs", entry["opt_outs"], 0, cells)
-        pages[page] = PageRecord(entry["sha256"], cells, opt_outs)
-    return Record(data["name"], data["date"], environment, pages)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""Scaffold a page from the template of its kind and list it in the table of contents.
+
+    python -m knotes.pipeline.scaffold book/layers/gru layer
+
+The public symbol is looked up in the installed Keras by the name of the page (``gru`` finds
+``keras.layers.GRU``); for a page about several symbols, give one and stack the others' labels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from knotes.pipeline.notebooks import ROOT, PageError, name_of, write_atomically
+
+TEMPLATES = Path(__file__).with_name("templates")
+ARRAY = 'x = np.arange(6.0, dtype="float32").reshape(2, 3)\n'
+# For each kind: the line of "At a glance" that belongs to it, and the smallest call.
+KINDS = {
+    "layer": (
+        "**Weights**: TODO name, shape and count as a formula.",
+        ARRAY + "layer = $symbol()  # TODO\nlayer(x)",
+    ),
+    "loss": (
+        "**Reduction**: TODO what is divided by what; the function returns a value a sample.",
+        "y, x = np.array([[0.0, 1.0]]), np.array([[0.25, 0.75]])\n$symbol()(y, x).numpy()",
+    ),
+    "metric": (
+        "**State**: TODO the variables that it keeps; what `reset_state` does.",
+        "x = np.array([1.0, 2.0])\nmetric = $symbol()\nmetric.update_state(x)\nmetric.result()",
+    ),
+    "activation": (
+        "**Range**: TODO, monotone or not, value and slope at zero.",
+        "x = np.array([-2.0, 0.0, 2.0])\n$symbol(x)",
+    ),
+    "initializer": (
+        "**Distribution**: TODO mean and variance as a formula of fan_in and fan_out.",
+        "x = (2, 3)\n$symbol(seed=0)(x)",
+    ),
+    "regularizer": (
+        "**Penalty**: TODO formula; it joins the training loss once a step.",
+        ARRAY + "$symbol()(x)",
+    ),
+    "constraint": (
+        "**Projection**: TODO what is allowed; it runs after each optimizer step.",
+        ARRAY + "$symbol()(x)",
+    ),
+    "optimizer": (
+        "**State**: TODO slots for each weight, and the update rule in one line.",
+        "x = np.array([1.0])\n$symbol().get_config()",
+    ),
+    "callback": (
+        "**Hooks**: TODO which it uses, in the order in which they run.",
+        "x = np.array([1.0])\n$symbol()",
+    ),
+    "guide": ("", ""),
+}
+GRADIENT = frozenset({"layer", "loss", "activation"})
+EXERCISE = """\
+:::{exercise} TODO $verb
+:label: $slug-exercise-$kind
+
+TODO the question.
+:::
+
+:::{solution-start} $slug-exercise-$kind
+:class: dropdown
+:::
+
+TODO the reason.
+
+```{code-cell} ipython3
+assert True  # TODO
+```
+
+:::{solution-end}
+:::
+
+"""
+
+
+def symbol_of(page: Path) -> str | None:
+    """Public symbol of the installed Keras that a page is named after, or None."""
+    wanted = re.sub(r"[^a-z0-9]", "", page.stem.lower())
+    try:
+        module = importlib.import_module(f"keras.{page.parent.name}")
+    except ImportError:
+        return None
+    names = [n for n in dir(module) if n.lower().replace("_", "") == wanted]
+    # A class before the function of the same letters: Softmax before softmax.
+    return f"keras.{page.parent.name}.{sorted(names)[0]}" if names else None
+
+
+def page_text(page: Path, kind: str, symbol: str | None) -> str:
+    """The text of a new page of one of `KINDS`."""
+    glance, smallest = KINDS[kind]
+    title = symbol.rpartition(".")[2] if symbol else page.stem.replace("-", " ").capitalize()
+    label = symbol or page.stem
+    verbs = {"predict": "Predict …", "repair": "Repair …", "build": "Build …"}
+    exercises = "".join(
+        Template(EXERCISE).substitute(verb=verb, kind=name, slug=page.stem)
+        for name, verb in verbs.items()
+    )
+    gradient = "## Gradient\n\nTODO at ordinary, saturated and kink points.\n\n"
+    template = TEMPLATES / ("guide.md" if kind == "guide" else "api.md")
+    return Template(template.read_text("utf8")).substitute(
+        symbol=label,
+        title=title,
+        glance=glance,
+        smallest=Template(smallest).substitute(symbol=label),
+        gradient=gradient if kind in GRADIENT else "",
+        exercises=exercises,
+    )
+
+
+def listed(contents: str, page: Path) -> str:
+    """The table of contents (its text) with the page added at the end of its part."""
+    name, lines = name_of(page), contents.splitlines()
+    mine = [i for i, line in enumerate(lines) if f"file: book/{page.parent.name}/" in line]
+    if not mine:
+        toc = yaml.safe_load(contents)["parts"]
+        parts = {c["file"].split("/")[1] for part in toc for c in part["chapters"]}
+        known = ", ".join(f"book/{part}" for part in sorted(parts))
+        raise PageError(f"NAME={name}: _toc.yml has no part for it; expected one of {known}")
+    indent = lines[mine[-1]].split("- file")[0]
+    lines.insert(mine[-1] + 1, f"{indent}- file: {name}")
+    return "\n".join(lines) + "\n"
+
+
+def scaffold(name: str, kind: str) -> Path:
+    """Write a new page and list it; returns its path.
+
+    Raises `PageError` naming the argument for a name that is not ``book/<part>/<page>``, an
+    unknown kind, a part without an entry in the contents, or a page that exists.
+    """
+    page = (ROOT / name).with_suffix(".md")
+    if not re.fullmatch(r"book/[a-z-]+/[a-z0-9-]+(\.md)?", name):
+        raise PageError(f"NAME={name!r}: expected book/<part>/<page> in lower case, with dashes")
+    if kind not in KINDS:
+        raise PageError(f"KIND={kind!r}: expected one of {', '.join(KINDS)}")
+    if page.exists():
+        raise PageError(f"NAME={name}: the page exists")
+    contents = ROOT / "_toc.yml"
+    entry = listed(contents.read_text("utf8"), page)
+    symbol = None if kind == "guide" else symbol_of(page)
+    write_atomically(page, page_text(page, kind, symbol))
+    write_atomically(contents, entry)
+    return page
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit status 1 for a bad argument."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        name, kind = given if len(given) == 2 else ["", ""]
+        page = scaffold(name, kind)
+    except PageError as error:
+        print(error, "Use: make page NAME=book/layers/foo KIND=layer", sep="\n", file=sys.stderr)
+        return 1
+    print(f"{name_of(page)}.md: fill in each TODO, then `make outputs PAGES={name_of(page)}.md`")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
