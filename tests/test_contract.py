@@ -31,6 +31,7 @@ def told(rule, page):
         (output("stream", name="stdout", text="<src.Loss object at 1>"), "an object's address"),
         (output("stream", name="stdout", text="saved to /home/me/model"), "an absolute path"),
         (output("stream", name="stdout", text="1/1 ━━━ 0s 31ms/step"), "a timing: '31ms/step'"),
+        (output("stream", name="stdout", text="9/32 ━━━━━ 0s"), "a progress bar: '9/32 ━'"),
         (output("stream", name="stdout", text="keras 3.15.1"), "a version: '3.15.1'"),
         (output("execute_result", data={"text/html": "<b>/tmp/x</b>"}), "an absolute path"),
     ],
@@ -42,6 +43,7 @@ def test_outputs_that_cannot_be_verified_are_named(write_page, made, fault):
 def test_clean_outputs_are_clean(write_page):
     outputs = [
         output("stream", name="stdout", text="loss 0.25, shape (2, 3), and/or 1/2\n"),
+        output("stream", name="stdout", text="┏━━━━━━━━┓\n┃ Layer  ┃\n┡━━━━━━━━┩\n"),
         output("execute_result", data={"text/html": "<table class='a'><tr><td>1.5</td></tr>"}),
     ]
     assert told(contract.clean_outputs, page(write_page("1"), outputs)) == ""

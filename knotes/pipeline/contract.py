@@ -62,7 +62,7 @@ VOLATILE = {
     "an absolute path": re.compile(r"(?<![\w.:/])/(?:home|root|tmp|usr|var|work|Users|opt|mnt)/\w"),
     "a timing": re.compile(r"\b\d+(?:\.\d+)?\s?(?:[mµun]s/(?:step|loop|epoch)|s/step|seconds)\b"),
     "a version": re.compile(r"\b\d+\.\d+\.\d+(?:\.?(?:dev|rc|post)\d+)?\b"),
-    "a progress bar": re.compile(r"━{3,}\S*\s|\[=+>?\.*\]|\d+%\|"),
+    "a progress bar": re.compile(r"\d+/\d+ ━|\[=+>?\.*\]|\d+%\|"),
 }
 
 

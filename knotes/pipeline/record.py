@@ -71,7 +71,7 @@ def run(page: Path) -> Any:
     client.km.kernel_spec_manager = NbvalKernelspecManager()
     try:
         client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
         raise PageError(_failure(page, notebook, error, **at)) from error
     for cell in notebooks.code_cells(notebook):
         cell.outputs = coalesce_streams(cell.outputs)
@@ -103,8 +103,10 @@ def _failure(page: Path, notebook: Any, error: Exception, cell: Any, line: str) 
         what = f"{error.ename}: {error.evalue}"
     elif isinstance(error, CellTimeoutError):
         what = f"still running after {CELL_SECONDS} s"
-    else:
+    elif isinstance(error, DeadKernelError):
         what = "the kernel died"
+    else:  # it did not come up
+        what = str(error)
     source = "\n".join("    " + text for text in cell.source.splitlines())
     return f"{_place(page, notebook, cell)}{where}: {what}\n{source}"
 
