@@ -110,8 +110,8 @@ def curves(
     columns, rows = _legend_size(list(lines))
     # heights in tenths of an inch: a whole number of pixels
     fig, axes = figure(height=3.6 + (0.3 * rows if len(lines) > 1 else 0))
-    for y, color, dash in zip(values.values(), COLORS, DASHES, strict=False):
-        axes.plot(x, y, color=color, linestyle=dash)
+    for y in values.values():
+        axes.plot(x, y)  # the style gives each its color and dashes
     if marks:
         axes.margins(y=0.16)  # room for text above and below
     for mark in marks:

@@ -88,6 +88,10 @@ def test_values_of_ml_dtypes_are_compared():
     quiet_check(values, [0.5, 2.0])
     with pytest.raises(AssertionError, match="1 of 2"):
         quiet_check(values, [0.5, 2.5])
+    rounded = np.array([0.5, 2.015625], ml_dtypes.bfloat16)
+    quiet_check(values, rounded, rtol=0.01)
+    with pytest.raises(AssertionError, match="1 of 2"):
+        quiet_check(values, rounded, rtol=0.001)
 
 
 def test_nan_equals_nothing():

@@ -28,7 +28,7 @@ from knotes.describe import arguments_of, default_of, describe
         ((), "()"),
         ([1, "a"], '[1, "a"]'),
         ([1, 2, 3, 4, 5], "[1, 2, 3, 4, …]"),
-        ({"b", "a"}, '{"a", "b"}'),
+        ({"d", "b", "a", "c"}, '{"a", "b", "c", "d"}'),
         ({"a": 1, "b": None}, '{"a": 1, "b": None}'),
         (len, "len"),
         (keras.activations.relu, "relu"),
