@@ -119,16 +119,16 @@ def test_recurrent():
 
 
 def test_layers_as_arguments_are_made_anew():
-    cell = layers.LSTMCell(3)
+    cell, cells = layers.LSTMCell(3), [layers.LSTMCell(2), layers.LSTMCell(3)]
     seen = changes(
         layers.RNN,
-        {"cell": [layers.LSTMCell(2), layers.LSTMCell(3)], "go_backwards": True},
+        {"cell": cells, "go_backwards": True},
         SEQUENCE,
         base={"cell": cell},
     )
     assert seen["cell"] == "drops 3 weights; adds 6 weights; output values"
     assert seen["go_backwards"] == "output values"
-    assert not cell.built
+    assert not any(one.built for one in (cell, *cells))
     seen = changes(
         layers.Bidirectional,
         {"backward_layer": layers.LSTM(3, "relu", go_backwards=True), "merge_mode": "sum"},
@@ -287,6 +287,8 @@ def test_arguments_of_a_call():
         SEQUENCE,
     )
     assert seen == {"training": "output values", "mask": "output values"}
+    with pytest.raises(ValueError, match="training=True changes nothing"):
+        changes(layers.LSTM(3, stateful=True), {"training": True}, SEQUENCE)
     attention = layers.MultiHeadAttention(2, 3)
     assert changes(attention, {"return_attention_scores": True}, SEQUENCE, SEQUENCE) == {
         "return_attention_scores": "output shape (2, 5, 3) → [(2, 5, 3), (2, 2, 5, 5)]"
@@ -418,6 +420,7 @@ def test_the_same_table_each_time_and_no_trace_of_it():
 
     keras.utils.set_random_seed(5)
     layers.Dense(1)
+    np.random.rand()  # noqa: NPY002
     names = dict(global_state.get_global_attribute("object_name_uids"))
     python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     tables = [
