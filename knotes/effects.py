@@ -193,7 +193,7 @@ def _observe_layer(layer: Any, twin: Any, inputs: tuple[Any, ...]) -> _Seen:
     inference, training = ({"training": mode} if has_training else {} for mode in (False, True))
     seen.outputs = _leaves(layer(*inputs, **inference))
     seen.losses = [float(loss) for loss in layer.losses]
-    seen.weights = {path_below(w, layer): np.array(w) for w in layer.weights}
+    seen.weights = {path_below(w, layer): np.asarray(w) for w in layer.weights}
     for weight in layer.weights:
         path = path_below(weight, layer)
         seen.variables[path] = "trainable" if weight.trainable else "not trainable"
@@ -201,7 +201,7 @@ def _observe_layer(layer: Any, twin: Any, inputs: tuple[Any, ...]) -> _Seen:
     seen.again = _leaves(layer(*inputs, **inference))
     if has_training:
         seen.training = _leaves(twin(*inputs, **training))
-        seen.updated = {path_below(w, twin): np.array(w) for w in twin.weights}
+        seen.updated = {path_below(w, twin): np.asarray(w) for w in twin.weights}
     return seen
 
 
@@ -224,7 +224,7 @@ def _observe_optimizer(optimizer: Any) -> _Seen:
     optimizer.build(variables)
     own = {str(v.path).removeprefix(f"{optimizer.name}/"): v for v in optimizer.variables}
     # the learning rate shows in the steps
-    state = {path: np.array(v) for path, v in own.items() if path != "learning_rate"}
+    state = {path: np.asarray(v) for path, v in own.items() if path != "learning_rate"}
     for factor in (1.0, -0.5, 2.0):
         optimizer.apply([keras.ops.convert_to_tensor(factor * (values + 1))], variables)
     seen = _Seen("w", "values after 3 steps", "values at the end of training", weights=state)
@@ -242,8 +242,10 @@ def _observe_call(target: Any, inputs: tuple[Any, ...], given: Mapping[str, Any]
     arguments = {name: _fresh(value) for name, value in given.items()}
     if not getattr(target, "built", True):
         target(*inputs)
-    variables = getattr(target, "variables", [])
-    values = [np.array(variable) for variable in variables]
+    # a stateful recurrent layer does not count its states among its variables
+    states = [state for state in getattr(target, "states", None) or [] if hasattr(state, "assign")]
+    variables = [*getattr(target, "variables", []), *states]
+    values = [np.asarray(variable) for variable in variables]
     try:
         if isinstance(target, keras.Metric):
             target.update_state(*inputs, **arguments)

@@ -141,7 +141,9 @@ def line(width=3, gray=0, y=30):
 
 
 @pytest.mark.parametrize(
-    "change", [line(width=2), line(y=31), line(gray=40), lambda canvas: None], ids=str
+    "change",
+    [line(width=2), line(y=31), line(gray=40), lambda canvas: None],
+    ids=["thinner", "moved", "paler", "gone"],
 )
 def test_a_changed_figure_is_seen_and_drawn(change, tmp_path):
     stored, new = [result(png=png(line()))], [result(png=png(change))]
