@@ -73,7 +73,10 @@ def test_a_kernel_can_be_interrupted_and_killed():
 
     assert warm.enable("warm") == ""
     kernel = RunningKernel(CURRENT_ENV_KERNEL_NAME, cwd=os.getcwd())
-    message = kernel.execute_cell_input("import time; time.sleep(60)", allow_stdin=False)
+    code = "import time; print('begun', flush=True); time.sleep(60)"
+    message = kernel.execute_cell_input(code, allow_stdin=False)
+    while kernel.get_message("iopub", timeout=20)["msg_type"] != "stream":
+        pass  # an interrupt before the cell runs would be lost
     kernel.interrupt()
     kernel.await_reply(message, timeout=20)
     process = kernel.km.provisioner.process
