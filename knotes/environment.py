@@ -45,6 +45,9 @@ def setup(seed: int = 0) -> None:
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    # The Python side of TF_CPP_MIN_LOG_LEVEL: its lines would appear in a page or not, depending
+    # on whether TensorFlow was imported before the kernel took over the standard streams.
+    tf.get_logger().setLevel("ERROR")
     # a keras.json in the home folder may say otherwise
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")

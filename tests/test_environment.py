@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -176,3 +177,9 @@ def test_in_a_real_kernel(process, tmp_path):
     assert hashlib.sha256(data[0]).digest() == hashlib.sha256(data[1]).digest()
     assert error[0].ename == "ZeroDivisionError"
     assert len("\n".join(error[0].traceback).strip().splitlines()) == 1
+
+
+def test_the_python_log_of_tensorflow_is_as_quiet_as_the_other(process):
+    knotes.setup()
+    assert not logging.getLogger("tensorflow").isEnabledFor(logging.WARNING)
+    assert logging.getLogger("tensorflow").isEnabledFor(logging.ERROR)

@@ -111,6 +111,7 @@ def page_text(page: Path, kind: str, symbol: str | None) -> str:
     template = TEMPLATES / ("guide.md" if kind == "guide" else "api.md")
     return Template(template.read_text("utf8")).substitute(
         symbol=label,
+        slug=page.stem,
         title=title,
         glance=glance,
         smallest=Template(smallest).substitute(symbol=label),
