@@ -5,7 +5,7 @@ BIN := .venv/bin
 # One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help setup book test lint outputs page serve lab bench verification test-gpu clean
+.PHONY: help setup book test lint outputs page serve lab coverage bench verification test-gpu clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +47,9 @@ serve: setup  ## live preview: changed pages are run, the site is rebuilt
 
 lab: setup  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=book
+
+coverage: setup  ## which of Keras' public API the pages exercise (ACCEPT=1 saves a fall)
+	@$(BIN)/python -m knotes.pipeline.api.coverage $(if $(ACCEPT),--accept) $(PAGES)
 
 bench: setup  ## plain nbval and this project's runs, side by side, on the whole book
 	@$(BIN)/python -m knotes.pipeline.bench

@@ -2,12 +2,13 @@
 
 Active with ``pytest --nbval`` through the root ``conftest.py``. nbval alone compares text
 literally, never looks at PNG figures, passes cells that were never run, and does not know of the
-text beside a notebook. Here each notebook gets one more test, that it is in step with its text,
-and each cell is compared by `knotes.pipeline.compare`.
+text beside a notebook. Here each notebook gets two more tests, that it is in step with its text
+and that it uses of Keras' API what is stored; each cell is compared by `knotes.pipeline.compare`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from knotes.pipeline import compare, notebooks, verification, warm
+from knotes.pipeline.api import coverage
 
 PICTURES = "_build/figures"
 
@@ -30,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="fork kernels from one process that has imported TensorFlow, or start each anew",
     )
     group.addoption(
+        "--no-tracing",
+        action="store_true",
+        help="do not compare what the pages use of the API (for measuring what that costs)",
+    )
+    group.addoption(
         "--verification-record",
         metavar="NAME",
         help="write verification/NAME.json: which pages this run verified, and where",
@@ -40,7 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.nbval:
         return
     before = os.environ.get("PYTEST_CURRENT_TEST")
-    config.stash[KERNELS] = warm.enable(config.option.kernels)
+    config.stash[KERNELS] = warm.enable(
+        config.option.kernels, tracing=not config.option.no_tracing
+    )
     if before is None:
         os.environ.pop("PYTEST_CURRENT_TEST", None)  # pytest sets it test by test
     if config.option.verification_record and not hasattr(config, "workerinput"):
@@ -67,7 +76,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Any:
 
 
 class PageFile(IPyNbFile):  # type: ignore[misc]
-    """A stored notebook: first the test that text and notebook are in step, then its cells."""
+    """A stored notebook: is it in step with its text, then its cells, then what they use."""
 
     def collect(self) -> Iterator[pytest.Item]:
         yield InStep.from_parent(self, name="in step with its text")
@@ -75,6 +84,8 @@ class PageFile(IPyNbFile):  # type: ignore[misc]
             yield PageCell.from_parent(
                 self, name=item.name, cell_num=item.cell_num, cell=item.cell, options=item.options
             )
+        if warm.tracing():
+            yield UsesOfApi.from_parent(self, name="uses of the API")
 
     def setup(self) -> None:
         """The kernel starts with the first cell, so that a stale pair is told without one."""
@@ -112,6 +123,33 @@ class InStep(pytest.Item):
 
 class OutOfStep(Exception):
     """Text and notebook differ; the argument is the list of faults."""
+
+
+class UsesOfApi(pytest.Item):
+    """The cells that ran use of the API what is stored with them."""
+
+    def runtest(self) -> None:
+        page: Any = self.parent
+        if page.kernel is None or not page.kernel.is_alive():
+            pytest.skip("no cell of the page ran, or its kernel died")
+        noted = asyncio.run(coverage.ask(page.kernel.kc))
+        found = coverage.differences(page.nb, noted)
+        if found:
+            raise OtherUses(found)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        if not isinstance(excinfo.value, OtherUses):
+            return str(super().repr_failure(excinfo))
+        name = notebooks.name_of(self.path)
+        lines = [f"{name}: uses of the API other than stored", *excinfo.value.args[0]]
+        return "\n  ".join([*lines, f"run: make outputs PAGES={name}.md"])
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{notebooks.name_of(self.path)}: uses of the API"
+
+
+class OtherUses(Exception):
+    """A page uses other parts of the API than stored; the argument is the list of differences."""
 
 
 class PageCell(IPyNbCell):  # type: ignore[misc]

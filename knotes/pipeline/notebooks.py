@@ -142,6 +142,8 @@ def normalize(notebook: Any, source: Path) -> Any:
             text, metadata=options, id=name if seen[name] == 1 else f"{name}-{seen[name]}"
         )
         if kind == "code":
+            if cell.metadata.get("knotes"):  # what it uses of the API, in a fixed order
+                fresh.metadata["knotes"] = cell.metadata["knotes"]
             fresh.execution_count = next(counts)
             fresh.outputs = [_normal_output(o, fresh.execution_count) for o in cell.outputs]
         cells.append(fresh)

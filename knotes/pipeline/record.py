@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import queue
 import subprocess
 import sys
 import tempfile
@@ -19,16 +18,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.utils import ensure_async
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 from nbval.plugin import coalesce_streams
 
 from knotes.pipeline import compare, contract, notebooks, warm
+from knotes.pipeline.api import coverage
 from knotes.pipeline.notebooks import PageError
 
 CELL_SECONDS = 300
+# Line of the cell that raised last, asked of the kernel: short tracebacks do not show it.
+_FRAMES = "__import__('traceback').extract_tb(__import__('sys').last_traceback)"
+FAILING_LINE = f"next((f.lineno for f in {_FRAMES} if 'ipykernel_' in f.filename), '')"
 
 
 def is_current(page: Path) -> bool:
@@ -61,12 +63,18 @@ def run(page: Path) -> Any:
         resources={"metadata": {"path": str(page.parent)}},
     )
     at = {"cell": notebooks.code_cells(notebook)[0], "line": ""}
+    noted: list[Any] = []
 
     async def on_error(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        at["line"] = await _failing_line(client.kc)
+        at["line"] = str(await warm.ask(client.kc, FAILING_LINE) or "")
+
+    async def on_executed(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        if cell is notebooks.code_cells(notebook)[-1]:
+            noted.extend(await coverage.ask(client.kc))
 
     client.on_cell_start = lambda cell, cell_index: at.update(cell=cell)
     client.on_cell_error = on_error
+    client.on_cell_executed = on_executed
     client.km = client.create_kernel_manager()
     client.km.kernel_spec_manager = NbvalKernelspecManager()
     try:
@@ -78,22 +86,12 @@ def run(page: Path) -> Any:
         expected = "raises-exception" in notebooks.tags_of(cell)
         if expected and not any(o.output_type == "error" for o in cell.outputs):
             raise PageError(f"{_place(page, notebook, cell)}: tagged raises-exception, raised none")
-    return notebooks.normalize(notebook, page)
-
-
-async def _failing_line(client: Any) -> str:
-    """Line of the cell that raised last, asked of the kernel: short tracebacks do not show it."""
-    frames = "__import__('traceback').extract_tb(__import__('sys').last_traceback)"
-    ask = f"next((f.lineno for f in {frames} if 'ipykernel_' in f.filename), '')"
-    message = client.execute("", silent=True, user_expressions={"line": ask})
-    while True:
+    if warm.tracing():
         try:
-            reply = await ensure_async(client.get_shell_msg(timeout=10))
-        except queue.Empty:
-            return ""
-        if reply["parent_header"].get("msg_id") == message:
-            found = reply["content"]["user_expressions"]["line"]
-            return str(found.get("data", {}).get("text/plain", ""))
+            coverage.store(notebook, noted)
+        except coverage.CoverageError as error:
+            raise PageError(f"{notebooks.name_of(page)}: {error}") from error
+    return notebooks.normalize(notebook, page)
 
 
 def _failure(page: Path, notebook: Any, error: Exception, cell: Any, line: str) -> str:

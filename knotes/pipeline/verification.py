@@ -179,7 +179,7 @@ class Recorder:
         for page, items in sorted(self.passed.items()):
             path = ROOT / f"{page}.ipynb"
             cells = notebooks.code_cells(notebooks.read_stored(path))
-            if page in self.spoiled or len(items) != len(cells) + 1:
+            if page in self.spoiled or len(items) != len(cells) + 2:
                 continue
             opt_outs = sum(bool(contract.OPT_OUTS & set(notebooks.tags_of(c))) for c in cells)
             pages[page] = PageRecord(notebooks.digest(path), len(cells), opt_outs)

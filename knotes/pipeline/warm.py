@@ -3,15 +3,19 @@
 Starting a kernel and importing TensorFlow costs many times what the cells of a page cost. Here
 one server process (the standard library's forkserver) imports what pages import, touches no
 device, and every kernel is a fork of it. The provisioner is an entry point of jupyter_client
-named ``knotes-warm`` and is chosen through the environment (`enable`), so that nbval and nbclient
-need not know of it. Where it cannot work, kernels start cold and one line says why.
+named ``knotes`` and is chosen through the environment (`enable`), so that nbval and nbclient
+need not know of it. Where forks cannot work, kernels start cold and one line says why.
+
+Warm or cold, a kernel loads `knotes.pipeline.api.uses`, which notes what a page uses of Keras.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import multiprocessing as mp
 import os
+import queue
 import sys
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
@@ -19,10 +23,14 @@ from typing import Any
 
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from jupyter_client.utils import ensure_async
 
 from knotes import environment
 
-NAME = "knotes-warm"
+NAME = "knotes"
+USES = "knotes.pipeline.api.uses"
+#: How kernels start, and whether they note what pages use, for processes started by this one.
+KERNELS, TRACING = "KNOTES_KERNELS", "KNOTES_TRACING"
 # Not matplotlib_inline.backend_inline: imported outside a kernel it never shows a figure.
 PRELOAD = [
     "keras",
@@ -34,17 +42,18 @@ PRELOAD = [
     "ipykernel.kernelapp",
     "IPython.core.completer",
     "debugpy",
+    USES,
 ]
 NEEDED = ("keras", "tensorflow", "ipykernel.kernelapp")
 BACKEND = "module://matplotlib_inline.backend_inline"
 
 
-def enable(kernels: str = "warm") -> str:
+def enable(kernels: str = "warm", *, tracing: bool = True) -> str:
     """Choose how kernels started by this process start: ``"warm"`` or ``"cold"``.
 
-    Sets the environment that every run shares (`knotes.environment.VARIABLES`) and returns an
-    empty string, or, when warm kernels were asked for and cannot be had, the reason.
-    Raises ValueError for any other value.
+    With `tracing` they note what pages use of Keras. Sets the environment that every run shares
+    (`knotes.environment.VARIABLES`) and returns an empty string, or, when warm kernels were asked
+    for and cannot be had, the reason. Raises ValueError for any other value of `kernels`.
     """
     if kernels not in ("warm", "cold"):
         raise ValueError(f"kernels={kernels!r}: expected 'warm' or 'cold'")
@@ -53,20 +62,47 @@ def enable(kernels: str = "warm") -> str:
     # pytest sees would differ (pytest sets this variable itself).
     os.environ.setdefault("PYTEST_CURRENT_TEST", "knotes")
     reason = unavailable() if kernels == "warm" else ""
-    warm = kernels == "warm" and not reason
-    name = NAME if warm else "local-provisioner"
+    os.environ[KERNELS] = "cold" if reason else kernels
+    os.environ[TRACING] = "1" if tracing else ""
+    name = NAME if installed() else "local-provisioner"
     os.environ[KernelProvisionerFactory.default_provisioner_name_env] = name
     KernelProvisionerFactory.instance().default_provisioner_name = name
     return reason
+
+
+def tracing() -> bool:
+    """Whether kernels started by this process note what pages use of Keras."""
+    return bool(os.environ.get(TRACING)) and installed()
 
 
 def unavailable() -> str:
     """Why warm kernels cannot work on this machine (empty if nothing speaks against them)."""
     if sys.platform != "linux" or "forkserver" not in mp.get_all_start_methods():
         return f"forking an initialized TensorFlow is not safe on {sys.platform}"
-    if not entry_points(group="jupyter_client.kernel_provisioners", name=NAME):
+    if not installed():
         return "the package knotes is not installed in this environment (pip install -e .)"
     return ""
+
+
+def installed() -> bool:
+    """Whether jupyter_client can find the provisioner below."""
+    return bool(entry_points(group="jupyter_client.kernel_provisioners", name=NAME))
+
+
+async def ask(client: Any, expression: str) -> Any:
+    """The value of an expression in a kernel, which must be plain data; None if none came.
+
+    `client` is a blocking or an asynchronous kernel client. Nothing of the question is recorded.
+    """
+    message = client.execute("", silent=True, user_expressions={"it": expression})
+    while True:
+        try:
+            reply = await ensure_async(client.get_shell_msg(timeout=10))
+        except queue.Empty:
+            return None
+        if reply["parent_header"].get("msg_id") == message:
+            data = reply["content"]["user_expressions"]["it"].get("data", {})
+            return ast.literal_eval(data["text/plain"]) if data else None
 
 
 @functools.cache
@@ -171,11 +207,15 @@ class _Process:
         self.process.terminate()
 
 
-class WarmProvisioner(LocalProvisioner):  # type: ignore[misc]
-    """Launch Python kernels as forks of the server; anything else as usual."""
+class Provisioner(LocalProvisioner):  # type: ignore[misc]
+    """Launch Python kernels, as forks of the server or cold; anything else as usual."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         if "ipykernel_launcher" not in cmd:
+            return await super().launch_kernel(cmd, **kwargs)
+        if tracing():
+            cmd = [*cmd, f"--InteractiveShellApp.extra_extensions={USES}"]
+        if os.environ.get(KERNELS) == "cold":
             return await super().launch_kernel(cmd, **kwargs)
         if broken():
             print(f"knotes: cold kernel: {broken()}", file=sys.stderr)
