@@ -26,3 +26,28 @@ addEventListener("load", () => setTimeout(() => {
     link.removeAttribute("target");
   }
 }, 0));
+
+// The index of the API is long: a field above it keeps the entries that hold a word.
+addEventListener("DOMContentLoaded", () => {
+  const first = document.querySelector("dl.knotes-index");
+  if (!first) return;
+  const field = document.createElement("input");
+  field.type = "search";
+  field.className = "knotes-filter";
+  field.placeholder = "Show entries with …";
+  field.setAttribute("aria-label", "Show index entries with this text");
+  first.closest("section").before(field);
+  field.addEventListener("input", () => {
+    const word = field.value.trim().toLowerCase();
+    for (const section of document.querySelectorAll(".bd-article section section")) {
+      let any = false;
+      for (const name of section.querySelectorAll(".knotes-index dt")) {
+        const text = name.nextElementSibling;
+        const shown = (name.textContent + text.textContent).toLowerCase().includes(word);
+        name.hidden = text.hidden = !shown;
+        any ||= shown;
+      }
+      section.hidden = !any;
+    }
+  });
+});

@@ -6,9 +6,10 @@ to do. The rules are those of CONTRIBUTING.md; ``tests/test_book_contract.py`` a
 
 from __future__ import annotations
 
+import functools
 import re
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import yaml
 
 from knotes.pipeline import compare, notebooks
+from knotes.pipeline.api import coverage, inventory
+from knotes.pipeline.api.inventory import Symbol
 from knotes.pipeline.notebooks import ROOT
 
 CELLS = (12, 30)
@@ -202,6 +205,23 @@ def style(page: Page) -> Iterator[str]:
         yield "cell 1: expected to begin with `import knotes`, a blank line, `knotes.setup()`"
 
 
+def labels(page: Page) -> Iterator[str]:
+    """Each label of the API names something that exists and that a cell of the page exercises."""
+    symbols, names = known_api()
+    found = coverage.labels_of(page.stored)
+    yield from coverage.unknown_labels(found, names)
+    notes = [coverage.stored(cell) for cell in page.code]
+    own = coverage.measure(symbols, {notebooks.name_of(page.path): notes})
+    yield from coverage.unproven_labels(found, names, own)
+
+
+@functools.cache
+def known_api() -> tuple[Mapping[str, Symbol], Mapping[str, tuple[str, str]]]:
+    """The saved inventory of the API, and every name that can be written for a part of it."""
+    symbols = coverage.load().symbols
+    return symbols, inventory.spelled(symbols)
+
+
 def in_contents(page: Page) -> Iterator[str]:
     """The page is listed in the table of contents."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
@@ -218,6 +238,7 @@ RULES: tuple[Callable[[Page], Iterator[str]], ...] = (
     figures,
     structure,
     style,
+    labels,
     in_contents,
 )
 

@@ -18,6 +18,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
+REFERENCE = "reference"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # Options of a code cell that decide how it runs or what a reader sees.
 CELL_METADATA = ("tags", "mystnb")
@@ -38,8 +39,12 @@ def name_of(path: Path) -> str:
 
 
 def text_pages(folder: Path = BOOK) -> list[Path]:
-    """Every text page in the parts of the book (``book/*/*.md``), sorted."""
-    return sorted(p for p in folder.glob("*/*.md") if not p.parent.name.startswith("."))
+    """Every text page in the parts of the book (``book/*/*.md``), sorted.
+
+    Not those of the reference: they run nothing, the site makes them from the other pages.
+    """
+    left_out = (".", REFERENCE)
+    return sorted(p for p in folder.glob("*/*.md") if not p.parent.name.startswith(left_out))
 
 
 def digest(path: Path) -> str:

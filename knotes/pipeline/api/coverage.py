@@ -14,10 +14,12 @@ each cell, in the metadata of the notebook, and compared again whenever the page
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
+import re
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +32,7 @@ from knotes.pipeline.notebooks import ROOT, PageError
 
 SAVED = ROOT / "api" / "keras.json"
 REPORT = ROOT / "_build" / "coverage.txt"
+LABEL = re.compile(r"^\((keras\.[\w.]+)\)=\s*$", re.MULTILINE)
 #: Parts of a note that exercise a symbol, in the order of their worth.
 EXERCISED = ("calls", "knotes")
 
@@ -179,6 +182,42 @@ def measure(
     for page, cells in notes.items():
         coverage.add(page, cells)
     return coverage
+
+
+# --- what pages claim to teach
+
+
+def labels_of(notebook: Any) -> list[str]:
+    """The names of the API that the labels of a page claim, ``(keras.layers.Dense)=``, in order."""
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    return LABEL.findall(text)
+
+
+def unknown_labels(labels: Iterable[str], names: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """A message for each label that is the name of nothing in the API."""
+    for label in labels:
+        if label not in names:
+            close = difflib.get_close_matches(label, names, 1)
+            hint = f"; is it {close[0]}?" if close else ""
+            yield f"label ({label})=: Keras has no such symbol, parameter or attribute{hint}"
+
+
+def unproven_labels(
+    labels: Iterable[str], names: Mapping[str, tuple[str, str]], coverage: Coverage
+) -> Iterator[str]:
+    """A message for each label whose symbol or parameter no cell of the page exercises.
+
+    `coverage` is that of the page alone. A base class may be subclassed instead. A parameter may
+    be exercised in any symbol: pages stack the labels of a family, functions beside classes.
+    """
+    parameters = {parameter for _, parameter in coverage.pairs}
+    for label in labels:
+        name, below = names.get(label, ("", ""))
+        symbol = coverage.symbols.get(name)
+        if symbol is None or below in (*symbol.attributes, *parameters):
+            continue
+        if coverage.state(name) not in ("exercised", "subclassed") or below in symbol.parameters:
+            yield f"label ({label})=: no cell of the page exercises it"
 
 
 # --- told
@@ -365,7 +404,15 @@ def load(path: Path = SAVED) -> Saved:
     try:
         data = json.loads(path.read_text(encoding="utf8"))
         symbols = {
-            name: Symbol(name, **{"parameters": {}, **entry, "aliases": tuple(entry.get("aliases", ()))})
+            name: Symbol(
+                name,
+                entry["kind"],
+                entry["group"],
+                entry.get("parameters", {}),
+                inherited=entry.get("inherited", {}),
+                apart=entry.get("apart", ""),
+                **{key: tuple(entry.get(key, ())) for key in ("aliases", "attributes", "bases")},
+            )
             for name, entry in data["symbols"].items()
         }
         return Saved(data["keras"], symbols, data["exercised"], data["parameters"])

@@ -61,7 +61,7 @@ class Symbol:
 
     `parameters` maps names to defaults as text (``required`` where there is none); `inherited`
     holds those that a public base class takes, mapped to the name of that class; `attributes` are
-    the public properties of a class. `apart` says why the symbol is no part of what the book sets
+    the public properties of a class, `bases` its public base classes. `apart` says why the symbol is no part of what the book sets
     out to cover.
     """
 
@@ -72,6 +72,7 @@ class Symbol:
     aliases: tuple[str, ...] = ()
     inherited: Mapping[str, str] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
     apart: str = ""
 
     @property
@@ -258,6 +259,9 @@ def _symbols() -> Iterator[Symbol]:
             aliases=tuple(aliases),
             inherited={n: label[owner] for n, (owner, _) in inherited.items()},
             attributes=_properties(value) if kind == "class" else (),
+            bases=tuple(label[b] for b in inspect.getmro(value)[1:] if b in label)
+            if kind == "class"
+            else (),
             apart=apart,
         )
         if kind == "class":
@@ -277,12 +281,22 @@ def _properties(cls: Any) -> tuple[str, ...]:
 def spelled(symbols: Mapping[str, Symbol]) -> dict[str, tuple[str, str]]:
     """Every name that can be written for something public, and what it stands for.
 
-    Names of symbols and their aliases stand for ``(symbol, "")``; names of parameters and
-    attributes, appended to that of their symbol, for ``(symbol, parameter)``.
+    Names of symbols and their aliases stand for ``(symbol, "")``. Names of parameters, attributes
+    and inherited methods, appended to that of their symbol, stand for ``(symbol, name)``, and so
+    do the arguments of a call: ``keras.layers.LSTM.initial_state``.
     """
+    methods: dict[str, list[Symbol]] = {}
+    for symbol in symbols.values():
+        if symbol.kind == "method":
+            methods.setdefault(symbol.name.rpartition(".")[0], []).append(symbol)
     names: dict[str, tuple[str, str]] = {}
     for symbol in symbols.values():
-        below = (*symbol.parameters, *symbol.inherited, *symbol.attributes)
+        below = [*symbol.parameters, *symbol.inherited, *symbol.attributes]
+        for base in (symbol.name, *symbol.bases):
+            for method in methods.get(base, ()):
+                last = method.name.rpartition(".")[2]
+                below += [last] if base != symbol.name else []
+                below += method.parameters if last in ("call", "__call__") else []
         for spelling in (symbol.name, *symbol.aliases):
             names[spelling] = symbol.name, ""
             for name in below:

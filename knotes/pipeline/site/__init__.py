@@ -3,6 +3,7 @@
 * `math`: formulas without a script, unknown LaTeX is a warning
 * `notes`: marks for settled statements of the older notes
 * `records`: the verification line on each page, and the report
+* `api`: the index of the API, its coverage, links from names in code
 * `pages`: description and downloads
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import math, notes, pages, records
+from . import api, math, notes, pages, records
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -22,7 +23,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     # Jupyter Book sets these whether or not the extensions that declare them are loaded.
     for name in ("comments_config", "use_jupyterbook_latex"):
         app.add_config_value(name, None, "")
-    for part in (math, notes, records, pages):
+    for part in (math, notes, records, api, pages):
         part.setup(app)
     return {
         "version": "1",

@@ -15,10 +15,9 @@ place to link to; otherwise the build warns, and warnings are errors.
 from __future__ import annotations
 
 import ast
-import difflib
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,15 +43,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INDEX_PAGE = "book/reference/api"
-LABEL = re.compile(r"^\((keras\.[\w.]+)\)=\s*$", re.MULTILINE)
-STATES = {
-    "exercised": "seen working",
-    "subclassed": "only subclassed",
-    "named": "only given by name",
-    "missing": "not yet",
-}
-
-
 @dataclass(frozen=True)
 class Target:
     """A place in the book: page, anchor, and the words of a link to it."""
@@ -79,12 +69,14 @@ class ApiIndex(SphinxDirective):
 
 
 class ApiCoverage(SphinxDirective):
-    """``{api-coverage}``: the numbers, a picture, and what is missing."""
+    """``{api-coverage} numbers`` or ``missing``: how much is exercised, and what is not."""
+
+    required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         """Leave a place; what stands there hangs on all pages."""
         pages_of(self.env).add(self.env.docname)
-        return [api_place(group="")]
+        return [api_place(coverage=self.arguments[0])]
 
 
 def pages_of(env: BuildEnvironment) -> set[str]:
@@ -93,21 +85,6 @@ def pages_of(env: BuildEnvironment) -> set[str]:
         env.knotes_api_pages = set()  # type: ignore[attr-defined]
     pages: set[str] = env.knotes_api_pages  # type: ignore[attr-defined]
     return pages
-
-
-def labels_of(notebook: Any) -> list[str]:
-    """The names of the API that the labels of a page claim, in order."""
-    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-    return LABEL.findall(text)
-
-
-def unknown_labels(labels: Sequence[str], names: Mapping[str, Any]) -> Iterator[str]:
-    """A message for each label that is the name of nothing in the API."""
-    for label in labels:
-        if label not in names:
-            close = difflib.get_close_matches(label, names, 1)
-            hint = f"; is it {close[0]}?" if close else ""
-            yield f"label ({label})=: Keras has no such symbol, parameter or attribute{hint}"
 
 
 class Api:
@@ -134,8 +111,11 @@ class Api:
         self.names = inventory.spelled(self.symbols)
         self.jobs = yaml.safe_load((folder / "jobs.yml").read_text("utf8"))
 
-    def collect(self, app: Sphinx, env: BuildEnvironment) -> None:
-        """Read what the pages use and claim; warn where the two do not fit together."""
+    def collect(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
+        """Read what the pages use and claim; warn where the two do not fit together.
+
+        Returns the pages to write anew, which hang on all others.
+        """
         self.coverage, self.notes, self.taught = Coverage(self.symbols), {}, {}
         claimed: dict[tuple[str, str], str] = {}
         for page in sorted(name for name in env.found_docs if is_notebook(env, name)):
@@ -150,14 +130,15 @@ class Api:
                 )
             self.notes[page] = [coverage.stored(cell) for cell in notebooks.code_cells(notebook)]
             self.coverage.add(page, self.notes[page])
-            labels = labels_of(notebook)
-            for message in unknown_labels(labels, self.names):
+            labels = coverage.labels_of(notebook)
+            for message in coverage.unknown_labels(labels, self.names):
                 logger.warning("%s", message, location=page)
             for label in labels:
                 self._claim(env, page, label, claimed)
         for name in self.symbols:
             if self.coverage.exercised(name) and self.link(env, name) is None:
                 logger.warning("%s is exercised, but no page to link to shows it", name)
+        return sorted(pages_of(env) & env.found_docs)
 
     def _claim(
         self, env: BuildEnvironment, page: str, label: str, claimed: dict[tuple[str, str], str]
@@ -214,7 +195,10 @@ class Api:
         """Fill the places of indexes and coverage; find the names to link in code cells."""
         for place in list(doctree.findall(api_place)):
             writer = _Writer(self, app, docname)
-            text = writer.index(place["group"]) if place["group"] else writer.coverage()
+            if "group" in place:
+                text = writer.index(place["group"])
+            else:
+                text = {"numbers": writer.numbers, "missing": writer.missing}[place["coverage"]]()
             place.replace_self(nodes.raw("", text, format="html"))
         if docname not in self.notes:
             return
@@ -389,7 +373,12 @@ class _Writer:
 
     def index(self, group: str) -> str:
         """The symbols of a group: ``keras.layers``, ``methods of keras.Model``."""
-        members = [s for s in self.api.symbols.values() if s.group == group]
+        members = [
+            s
+            for s in self.api.symbols.values()
+            if s.group == group
+            or (group in inventory.APART and s.group.startswith(f"{group}.") and s.kind != "method")
+        ]
         if not members:
             raise ConfigError(f"api-index: expected a namespace of Keras, got {group!r}")
         entries = "".join(self.entry(symbol) for symbol in sorted(members, key=_order))
@@ -409,27 +398,45 @@ class _Writer:
         elif target:
             where = f"Seen working in {self.a(target, html.escape(target.text))}."
         else:
-            where = {
-                "subclassed": self._only("subclassed", symbol, "Only subclassed so far, in"),
-                "named": self._only("named", symbol, "Only given by name so far, in"),
-                "missing": f"Listed only: {symbol.apart}." if symbol.apart else "No page shows it yet.",
-            }[state]
+            where = self._not_exercised(symbol, state)
         job = marked_up(self.api.jobs.get(symbol.name, ""))
         return (
             f'<dt id="{name}" class="knotes-{state}"><code>{html.escape(symbol.name)}</code> {also}'
             f'<a class="headerlink" href="#{name}" title="Link to this entry">#</a></dt>'
-            f"<dd>{job} <span class=\"knotes-where\">{where}</span>{self.parameters(symbol)}</dd>"
+            f'<dd>{job} <span class="knotes-where">{where}</span>{self.parameters(symbol)}'
+            f"{self.methods(symbol)}</dd>"
         )
 
-    def _only(self, part: str, symbol: Symbol, words: str) -> str:
-        place = self.api.coverage.places[part][symbol.name][0]
-        target = self.api.cell(self.env, place)
-        return f"{words} {self.a(target, html.escape(target.text))}." if target else ""
+    def _not_exercised(self, symbol: Symbol, state: str) -> str:
+        if state == "missing":
+            return f"Listed only: {symbol.apart}." if symbol.apart else "No page shows it yet."
+        words = {"subclassed": "Only subclassed so far", "named": "Only given by name so far"}[state]
+        target = self.api.cell(self.env, self.api.coverage.places[state][symbol.name][0])
+        return f"{words}, in {self.a(target, html.escape(target.text))}." if target else f"{words}."
+
+    def methods(self, symbol: Symbol) -> str:
+        """The methods that only this class has, each with a link to a cell that calls it."""
+        if symbol.kind != "class" or inventory.is_base(symbol.name):
+            return ""
+        lines = []
+        for method in self.api.symbols.values():
+            if method.kind != "method" or method.name.rpartition(".")[0] != symbol.name:
+                continue
+            target = self.api.link(self.env, method.name)
+            name = html.escape(method.name)
+            text = f"<code>{html.escape(method.name.rpartition('.')[2])}</code>"
+            shown = self.a(target, text, target.text) if target else text
+            lines.append(f'<span id="{name}">{shown}({self.chips(method)})</span>')
+        return f'<div class="knotes-parameters">{" ".join(lines)}</div>' if lines else ""
 
     def parameters(self, symbol: Symbol) -> str:
         """The parameters, each with a link to the cell that exercises it."""
-        if not symbol.parameters or symbol.apart:
+        if not symbol.parameters or symbol.apart in inventory.APART.values():
             return ""
+        return f'<div class="knotes-parameters">{self.chips(symbol)}</div>'
+
+    def chips(self, symbol: Symbol) -> str:
+        """The names of parameters, linked where a cell exercises them."""
         shown = []
         for name in symbol.parameters:
             proof = self.api.proof(self.env, symbol.name, name)
@@ -438,10 +445,10 @@ class _Writer:
                 shown.append(self.a(proof, text, f"exercised in {proof.text}"))
             else:
                 shown.append(f'<span class="knotes-missing" title="no cell yet">{text}</span>')
-        return f'<div class="knotes-parameters">{" ".join(shown)}</div>'
+        return ", ".join(shown)
 
-    def coverage(self) -> str:
-        """Numbers, picture and what is missing, group by group."""
+    def numbers(self) -> str:
+        """How much is exercised, group by group."""
         every = coverage.rows(self.api.coverage)
         target = [row for row in every if not row.apart]
         whole = coverage.total(target, "everything")
@@ -454,29 +461,28 @@ class _Writer:
             f"activations, initializers, regularizers, constraints, optimizers, schedules and "
             f"callbacks, {core.exercised} and {core.pairs}.</p>"
         )
-        return says + picture(target) + self.table([*target, whole]) + self.missing(target)
+        return says + self.table([*target, whole])
 
     def table(self, rows: Sequence[coverage.Row]) -> str:
-        """The numbers as a table."""
-        head = ("Namespace", "Symbols", "of", "only by name", "only subclassed", "Parameters", "of")
+        """The numbers as a table with a bar in each cell."""
+        head = ("Namespace", "Symbols", "Parameters", "Only by name", "Only subclassed")
         body = ""
         for row in rows:
-            numbers = (
-                row.exercised, row.symbols, row.states.get("named", 0),
-                row.states.get("subclassed", 0), row.pairs, row.parameters,
-            )  # fmt: skip
-            cells = "".join(f"<td>{number}</td>" for number in numbers)
-            body += f'<tr><th scope="row">{html.escape(row.group)}</th>{cells}</tr>'
+            name = html.escape(row.group.replace("methods of keras.", "methods of "))
+            rest = (row.states.get("named", 0), row.states.get("subclassed", 0))
+            cells = bar(row.exercised, row.symbols) + bar(row.pairs, row.parameters)
+            cells += "".join(f"<td>{number or ''}</td>" for number in rest)
+            body += f'<tr><th scope="row">{name}</th>{cells}</tr>'
         cells = "".join(f'<th scope="col">{name}</th>' for name in head)
         return (
             '<div class="knotes-scroll"><table class="knotes knotes-numbers">'
             f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def missing(self, rows: Sequence[coverage.Row]) -> str:
-        """What is missing, folded by group."""
+    def missing(self) -> str:
+        """What is not exercised, folded by group."""
         parts = []
-        for row in rows:
+        for row in (row for row in coverage.rows(self.api.coverage) if not row.apart):
             members = [s for s in self.api.symbols.values() if s.group == row.group and not s.apart]
             lost = [s for s in members if not self.api.coverage.exercised(s.name)]
             partly = [
@@ -499,7 +505,7 @@ class _Writer:
                 )
                 text += f"<p>Parameters of symbols that are exercised: {listed}</p>"
             count = sum(len(gone) for _, gone in partly)
-            title = f"{html.escape(row.group)}: {len(lost)} symbols, {count} parameters"
+            title = f"{html.escape(row.group)}: symbols {len(lost)}, further parameters {count}"
             parts.append(f"<details><summary>{title}</summary>{text}</details>")
         return f'<div class="knotes-lost">{"".join(parts)}</div>'
 
@@ -508,28 +514,11 @@ def _order(symbol: Symbol) -> tuple[str, str]:
     return symbol.name.lower(), symbol.name
 
 
-def picture(rows: Sequence[coverage.Row]) -> str:
-    """Bars, one for each group: the share of parameters and symbols that is exercised; SVG."""
-    left, wide, high = 190, 300, 22
-    bars = []
-    for number, row in enumerate(rows):
-        y = number * high
-        share = row.exercised / row.symbols
-        label = html.escape(row.group.removeprefix("keras."))
-        bars.append(
-            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{label}</text>'
-            f'<rect class="all" x="{left}" y="{y + 4}" width="{wide}" height="{high - 8}"/>'
-            f'<rect class="done" x="{left}" y="{y + 4}" width="{wide * share:.1f}"'
-            f' height="{high - 8}"/>'
-            f'<text x="{left + wide + 8}" y="{y + 15}">{row.exercised} / {row.symbols}</text>'
-        )
-    height = len(rows) * high + 4
+def bar(part: int, whole: int) -> str:
+    """A cell with a bar as long as the share, and the two numbers in words."""
+    share = 100 * part / whole if whole else 0
     return (
-        '<figure class="knotes-bars"><svg role="img" aria-label="A bar for each namespace: how many '
-        'of its symbols the pages exercise. The table below has the same numbers." '
-        f'viewBox="0 0 {left + wide + 80} {height}">{"".join(bars)}</svg>'
-        "<figcaption>Symbols that a page exercises, by namespace. The table has the same "
-        "numbers.</figcaption></figure>"
+        f'<td class="knotes-bar"><span style="--share: {share:.1f}%"></span>{part} of {whole}</td>'
     )
 
 

@@ -14,6 +14,7 @@ from .records import is_notebook
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
+    from sphinx.config import Config
     from sphinx.environment import BuildEnvironment
 
 # One icon in the theme's script: name, width, height, other names, code point, one or two paths.
@@ -29,6 +30,12 @@ def twin(env: BuildEnvironment, docname: str) -> Path | None:
         return None
     path = Path(env.doc2path(docname)).with_suffix(".md")
     return path if path.is_file() else None
+
+
+def hide_texts(app: Sphinx, config: Config) -> None:
+    """Leave out the text of each page that has a stored twin, the .ipynb: that is what is shown."""
+    for stored in Path(app.srcdir).glob("book/**/*.ipynb"):
+        config.exclude_patterns.append(stored.relative_to(app.srcdir).with_suffix(".md").as_posix())
 
 
 def describe(
@@ -114,6 +121,7 @@ def number_by_page(app: Sphinx, env: BuildEnvironment) -> None:
 
 def setup(app: Sphinx) -> None:
     """Register the description, the download, the numbers and the smaller set of icons."""
+    app.connect("config-inited", hide_texts)
     app.connect("env-check-consistency", number_by_page)
     app.connect("doctree-resolved", unname_boxes)
     app.connect("html-page-context", describe)
