@@ -114,6 +114,10 @@ def untag(notebook):
     cell(notebook, 4)["metadata"]["tags"] = []
 
 
+def claim_a_use(notebook):
+    cell(notebook, 5)["metadata"]["knotes"] = {"calls": ["keras.layers.Dense(units)"]}
+
+
 def same(text):
     return text
 
@@ -149,6 +153,9 @@ BROKEN = {
     "stale-code": Break(r"print.*/ 8.* in the text", edit=lambda text: text.replace("/ 7", "/ 8")),
     "stale-prose": Break(
         "'Claim.' in the text", edit=lambda text: text.replace("Prose.", "Claim.", 1)
+    ),
+    "use-that-is-not-made": Break(
+        r"code cell 5: stored, not used now: calls: keras\.layers\.Dense\(units\)", claim_a_use
     ),
     "no-text": Break(r"there is no no-text\.md beside it", edit=lambda text: None),
     "error-without-a-tag": Break(
@@ -225,14 +232,14 @@ def verified(recorded, tmp_path_factory):
 
 @pytest.mark.parametrize("name", INTACT)
 def test_an_intact_page_passes(verified, name):
-    assert verified[1][name] == Outcome(6, [])
+    assert verified[1][name] == Outcome(7, [])
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_page_fails_with_a_message_that_names_it(verified, name):
     told = "\n".join(verified[1][name].failures)
     assert re.search(BROKEN[name].message, told), told
-    assert re.search(rf"{name}, 'Step \d', code cell \d: |out of step\n", told)
+    assert re.search(rf"{name}, 'Step \d', code cell \d: |out of step\n|other than stored\n", told)
 
 
 def test_a_stale_text_says_what_to_run(verified):

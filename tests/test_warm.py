@@ -16,7 +16,7 @@ def _environment(monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("JUPYTER_DEFAULT_PROVISIONER_NAME", "local-provisioner")
     yield
-    warm.enable("cold")
+    warm.enable("cold", tracing=False)
 
 
 CELLS = (
@@ -93,12 +93,14 @@ def test_a_wrong_choice_is_named(value):
 def test_other_systems_fall_back_with_a_reason(monkeypatch):
     monkeypatch.setattr(warm.sys, "platform", "darwin")
     assert "not safe on darwin" in warm.enable("warm")
-    assert os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] == "local-provisioner"
+    assert os.environ[warm.KERNELS] == "cold"
 
 
 def test_a_package_that_is_not_installed_is_told(monkeypatch):
     monkeypatch.setattr(warm, "entry_points", lambda **_: [])
     assert "pip install -e ." in warm.enable("warm")
+    assert os.environ["JUPYTER_DEFAULT_PROVISIONER_NAME"] == "local-provisioner"
+    assert not warm.tracing()
 
 
 @pytest.mark.parametrize(

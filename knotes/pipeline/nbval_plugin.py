@@ -47,9 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.nbval:
         return
     before = os.environ.get("PYTEST_CURRENT_TEST")
-    config.stash[KERNELS] = warm.enable(
-        config.option.kernels, tracing=not config.option.no_tracing
-    )
+    config.stash[KERNELS] = warm.enable(config.option.kernels, tracing=not config.option.no_tracing)
     if before is None:
         os.environ.pop("PYTEST_CURRENT_TEST", None)  # pytest sets it test by test
     if config.option.verification_record and not hasattr(config, "workerinput"):

@@ -77,7 +77,7 @@ def stored(cell: Any) -> Note:
 
 def differences(notebook: Any, noted: Sequence[tuple[str, Note]]) -> list[str]:
     """How the use of the API differs from what is stored, as lines for a reader."""
-    lines = []
+    lines: list[str] = []
     cells = notebooks.code_cells(notebook)
     ran = iter(noted)
     for number, cell in enumerate(cells, 1):
@@ -174,9 +174,7 @@ def up_to_date(page: Path) -> list[Any]:
     return notebooks.code_cells(notebook)
 
 
-def measure(
-    symbols: Mapping[str, Symbol], notes: Mapping[str, Sequence[Note]]
-) -> Coverage:
+def measure(symbols: Mapping[str, Symbol], notes: Mapping[str, Sequence[Note]]) -> Coverage:
     """The coverage of an inventory by the notes of pages."""
     coverage = Coverage(symbols)
     for page, cells in notes.items():
@@ -310,17 +308,13 @@ _STATES = {
 }
 
 
-def page_report(
-    symbols: Mapping[str, Symbol], page: str, cells: Sequence[Note]
-) -> str:
+def page_report(symbols: Mapping[str, Symbol], page: str, cells: Sequence[Note]) -> str:
     """What one page exercises, as text."""
     own = measure(symbols, {page: cells})
     found: dict[str, set[str]] = {}
-    for part in EXERCISED:
-        for name in own.places.get(part, {}):
-            found.setdefault(name, set())
-    for name, parameter in own.pairs:
-        found.setdefault(name, set()).add(parameter)
+    for entry in (entry for cell in cells for part in EXERCISED for entry in cell.get(part, ())):
+        name, parameters = uses.parse(entry)
+        found.setdefault(name, set()).update(parameters)
     texts = [f"{name}({', '.join(sorted(given))})" for name, given in sorted(found.items())]
     lines = [_wrapped(f"{page}: {len(found)} symbols, {len(own.pairs)} parameters", texts)]
     for part, title in (("named", "by name"), ("subclassed", "subclassed"), ("raised", "raised")):
@@ -378,7 +372,7 @@ class Saved:
     exercised: Sequence[str]
     parameters: Mapping[str, Sequence[str]]
 
-    def write(self, path: Path = SAVED) -> None:
+    def write(self, path: Path) -> None:
         """Write the file, whole or not at all: a line for each symbol, so that diffs are read."""
         parts = []
         for key, entries in (("symbols", self.symbols), ("parameters", self.parameters)):
@@ -399,8 +393,9 @@ def _plain(entry: Any) -> Any:
     return {k: v for k, v in asdict(entry).items() if k != "name" and v not in ("", (), {})}
 
 
-def load(path: Path = SAVED) -> Saved:
+def load(path: Path | None = None) -> Saved:
     """Read the saved inventory and coverage; `CoverageError` if it is not of the right form."""
+    path = path or SAVED
     try:
         data = json.loads(path.read_text(encoding="utf8"))
         symbols = {
@@ -487,7 +482,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.accept:
             print("Nothing saved. If this is meant: make coverage ACCEPT=1", file=sys.stderr)
             return 1
-    current(coverage).write()
+    current(coverage).write(SAVED)
     print(f"Saved: {SAVED.relative_to(ROOT)}, {REPORT.relative_to(ROOT)}")
     return 0
 

@@ -61,8 +61,8 @@ class Symbol:
 
     `parameters` maps names to defaults as text (``required`` where there is none); `inherited`
     holds those that a public base class takes, mapped to the name of that class; `attributes` are
-    the public properties of a class, `bases` its public base classes. `apart` says why the symbol is no part of what the book sets
-    out to cover.
+    the public properties of a class, `bases` its public base classes. `apart` says why the symbol
+    is no part of what the book sets out to cover.
     """
 
     name: str
@@ -164,7 +164,8 @@ def parameters_of(target: Any) -> dict[str, inspect.Parameter]:
 
     For a class, also those that private base classes take from its ``**kwargs``.
     """
-    return _split(target)[0] if inspect.isclass(target) else _named(target)
+    is_class: bool = inspect.isclass(target)
+    return _split(target)[0] if is_class else _named(target)
 
 
 def inherited_of(cls: Any) -> dict[str, tuple[Any, inspect.Parameter]]:
@@ -212,9 +213,7 @@ def _constructed(cls: Any) -> list[Any]:
 
 def _named(function: Any) -> dict[str, inspect.Parameter]:
     parameters = inspect.signature(function).parameters
-    return {
-        name: p for name, p in parameters.items() if p.kind not in _VARIADIC and name != "self"
-    }
+    return {name: p for name, p in parameters.items() if p.kind not in _VARIADIC and name != "self"}
 
 
 def _passed_on(cls: Any) -> set[str]:

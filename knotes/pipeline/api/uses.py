@@ -66,7 +66,7 @@ class Marker(ast.NodeTransformer):
             node.func = self._marked(node.func)
         return node
 
-    def visit_FunctionDef(self, node: Any) -> ast.AST:
+    def visit_FunctionDef(self, node: Any) -> Any:
         bare = [not isinstance(decorator, ast.Call) for decorator in node.decorator_list]
         self.generic_visit(node)
         if not self.only_names:
@@ -96,13 +96,22 @@ class Marker(ast.NodeTransformer):
 
 
 class Recorder:
-    """Knows the public API, and notes what is used of it, cell by cell."""
+    """Notes what is used of the public API, cell by cell."""
 
     def __init__(self) -> None:
-        """Read the public names of the Keras that is installed."""
-        self.objects = {id(o): (name, o) for name, o in inventory.public_objects().items()}
-        self.methods = inventory.own_methods()
+        """Know nothing yet: it is the page that imports Keras."""
+        self.objects: dict[int, tuple[str, Any]] = {}
+        self.methods: dict[Any, dict[str, str]] = {}
         self.cells: list[tuple[str, dict[str, Any]]] = []
+
+    def knows(self) -> bool:
+        """Whether Keras is there; the first time that it is, learn its public names."""
+        if not self.objects and "keras" in sys.modules:
+            self.objects = {id(o): (name, o) for name, o in inventory.public_objects().items()}
+            self.methods = inventory.own_methods()
+            _watch_autograph(self)
+            _watch_compile(self)
+        return bool(self.objects)
 
     def start_cell(self, source: str) -> None:
         """From now on notes belong to the cell with this source."""
@@ -110,7 +119,7 @@ class Recorder:
 
     def mark(self, function: Any, part: str = "calls") -> Any:
         """Give `function` back, or a stand-in that notes the call and makes it."""
-        if type(function) in _PLAIN:
+        if type(function) in _PLAIN or not self.knows():
             return function
         target = self.identify(function)
         if target is None:
@@ -119,7 +128,7 @@ class Recorder:
 
     def mark_class(self, cls: Any) -> Any:
         """Note a class of a page that derives from a public one; gives the class back."""
-        for base in cls.__mro__[1:]:
+        for base in cls.__mro__[1:] if self.knows() else ():
             if base in self.methods:
                 self._note("subclassed", self.name_of(base)).update(
                     name
@@ -215,11 +224,12 @@ class Recorder:
         owner, name, made = function.__self__, function.__name__, function.__func__
         cls = owner if inspect.isclass(owner) else type(owner)
         if name == "__init__":  # of super()
-            bases = (base for base in cls.__mro__[1:] if base in self.methods)
+            bases: list[Any] = [base for base in cls.__mro__[1:] if base in self.methods]
             base = next((base for base in bases if base.__init__ is made), None)
             return _Target(self.name_of(base), True, base) if base else None
         # what a page overrides is the page's own
-        if "/keras/" not in getattr(getattr(made, "__code__", None), "co_filename", ""):
+        source = getattr(getattr(made, "__code__", None), "co_filename", "")
+        if not source.startswith(sys.modules["keras"].__path__[0]):
             return None
         return self._method(cls, name, function)
 
@@ -233,8 +243,6 @@ class Recorder:
     def _identify_object(self, value: Any) -> _Target | None:
         """A layer, loss, metric … that is called."""
         cls = type(value)
-        if getattr(cls, "__call__", None) is None:
-            return None
         target = self._method(cls, "__call__", value)
         if target is not None and "call" in self.methods.get(cls, {}):
             target.call_of = _Target(self.methods[cls]["call"], False, value.call)
@@ -253,9 +261,7 @@ class _Target:
         self.subclass = subclass
         self.call_of: _Target | None = None
 
-    def given(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> dict[str, tuple[Any, Any]]:
+    def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         """The arguments of a call by parameter, each with its default."""
         if self.is_class:
             if self.subclass:
@@ -347,9 +353,7 @@ class _HelperLoader(SourceFileLoader):
 class _HelperFinder(MetaPathFinder):
     """Finds the modules of the reader's side before the usual finders do."""
 
-    def find_spec(
-        self, fullname: str, path: Any = None, target: Any = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if not fullname.startswith("knotes.") or fullname.startswith("knotes.pipeline"):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -374,8 +378,6 @@ def load_ipython_extension(shell: Any) -> None:
     sys.meta_path.insert(0, _HelperFinder())
     shell.ast_transformers.append(Marker())
     shell.events.register("pre_run_cell", lambda info: recorder.start_cell(info.raw_cell))
-    _watch_autograph(recorder)
-    _watch_compile(recorder)
 
 
 def _watch_autograph(recorder: Recorder) -> None:

@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LABELS = "knotes_labels"  # of a page, in the metadata that Sphinx keeps for it
 INDEX_PAGE = "book/reference/api"
+
+
 @dataclass(frozen=True)
 class Target:
     """A place in the book: page, anchor, and the words of a link to it."""
@@ -152,12 +155,11 @@ class Api:
                 label, claimed[key], location=page,
             )  # fmt: skip
             return
-        domain = env.get_domain("std")
-        found = domain.anonlabels.get(label.lower())  # type: ignore[attr-defined]
-        if found is None or found[0] != page:
+        found = env.metadata[page].get(LABELS, {}).get(label.lower())
+        if found is None:
             logger.warning("label (%s)=: it stands before no heading", label, location=page)
             return
-        _, anchor, section = (*domain.labels.get(label.lower(), (*found, "")),)  # type: ignore[attr-defined]
+        anchor, section = found
         title = env.titles[page].astext()
         text = title if section in ("", title) else f"{title}: {section}"
         self.taught.setdefault(key, Target(page, anchor, text))
@@ -172,7 +174,7 @@ class Api:
         else:
             places = self.coverage.exercised(name)
         home = self.taught.get((name, ""))
-        places = sorted(places, key=lambda place: (home is None or place.page != home.page))
+        places = sorted(places, key=lambda place: home is None or place.page != home.page)
         return self.cell(env, places[0]) if places else None
 
     def cell(self, env: BuildEnvironment, place: Place) -> Target | None:
@@ -186,7 +188,7 @@ class Api:
         """The cell that exercises a parameter, on the page that teaches the symbol if there."""
         places = self.coverage.pairs.get((name, parameter), [])
         home = self.taught.get((name, ""))
-        places = sorted(places, key=lambda place: (home is None or place.page != home.page))
+        places = sorted(places, key=lambda place: home is None or place.page != home.page)
         return self.cell(env, places[0]) if places else None
 
     # --- filled when a page is written
@@ -210,7 +212,8 @@ class Api:
                 continue
             found = names_in(block.astext(), known, note, self.names)
             block["knotes_links"] = [
-                (line, column, name, *self._where(app.env, key)) for line, column, name, key in found
+                (line, column, name, *self._where(app.env, key))
+                for line, column, name, key in found
             ]
 
     def _where(self, env: BuildEnvironment, key: tuple[str, str]) -> tuple[str, str, str]:
@@ -223,8 +226,13 @@ class Api:
         return INDEX_PAGE, name, title
 
 
-def number_cells(app: Sphinx, document: nodes.document) -> None:
-    """Give each code cell an anchor, ``cell-1`` and so on."""
+def read_page(app: Sphinx, document: nodes.document) -> None:
+    """Give each code cell an anchor, ``cell-1`` and so on; keep where labels of the API stand."""
+    labels = app.env.metadata[app.env.docname].setdefault(LABELS, {})
+    for section in document.findall(nodes.section):
+        for name in section["names"]:
+            if name.startswith("keras."):
+                labels[name] = document.nameids[name], section[0].astext()
     number = 0
     for cell in document.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
@@ -319,7 +327,11 @@ def visit_literal_block(self: HTML5Translator, node: nodes.literal_block) -> Non
         if node.get("knotes_links"):
             here = self.builder.current_docname
             links = {
-                (line, column): (name, f"{self.builder.get_relative_uri(here, page)}#{anchor}", title)
+                (line, column): (
+                    name,
+                    f"{self.builder.get_relative_uri(here, page)}#{anchor}",
+                    title,
+                )
                 for line, column, name, page, anchor, title in node["knotes_links"]
             }
             self.body[-1] = linked(self.body[-1], links)
@@ -362,12 +374,12 @@ class _Writer:
     """Writes the index and the coverage for one page."""
 
     def __init__(self, api: Api, app: Sphinx, docname: str) -> None:
-        self.api, self.env = api, app.env
-        self.relative = lambda page: app.builder.get_relative_uri(docname, page)
+        self.api, self.env, self.builder, self.docname = api, app.env, app.builder, docname
 
     def a(self, target: Target, text: str, title: str = "") -> str:
         """A link."""
-        address = html.escape(f"{self.relative(target.page)}#{target.anchor}")
+        address = self.builder.get_relative_uri(self.docname, target.page)
+        address = html.escape(f"{address}#{target.anchor}")
         tip = f' title="{html.escape(title)}"' if title else ""
         return f'<a href="{address}"{tip}>{text}</a>'
 
@@ -410,7 +422,9 @@ class _Writer:
     def _not_exercised(self, symbol: Symbol, state: str) -> str:
         if state == "missing":
             return f"Listed only: {symbol.apart}." if symbol.apart else "No page shows it yet."
-        words = {"subclassed": "Only subclassed so far", "named": "Only given by name so far"}[state]
+        words = {"subclassed": "Only subclassed so far", "named": "Only given by name so far"}[
+            state
+        ]
         target = self.api.cell(self.env, self.api.coverage.places[state][symbol.name][0])
         return f"{words}, in {self.a(target, html.escape(target.text))}." if target else f"{words}."
 
@@ -532,6 +546,6 @@ def setup(app: Sphinx) -> None:
     app.add_directive("api-index", ApiIndex)
     app.add_directive("api-coverage", ApiCoverage)
     app.connect("builder-inited", api.start)
-    app.connect("doctree-read", number_cells)
+    app.connect("doctree-read", read_page)
     app.connect("env-updated", api.collect)
     app.connect("doctree-resolved", api.fill)
