@@ -175,6 +175,7 @@ def test_frames_and_names_are_those_of_the_page(noted):
             "i = keras.Input((3,))\nkeras.Model(inputs=i, outputs=layers.Dense(1)(i))",
             "keras.Model(inputs, outputs)",
         ),
+        ("i = keras.Input((3,))\nkeras.Model(i, [i, -i])", "keras.Model(inputs, outputs)"),
         (
             "@keras.saving.register_keras_serializable(package='p')\nclass C(layers.Layer): pass",
             "keras.saving.register_keras_serializable(package)",

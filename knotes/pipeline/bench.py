@@ -28,6 +28,7 @@ WAYS = {
     "plain nbval": PLAIN,
     "ours, cold kernels": ["--nbval", "--kernels=cold"],
     "ours": ["--nbval"],
+    "ours, no tracing": ["--nbval", "--no-tracing"],
     "ours, -n 2": ["--nbval", "-n2"],
 }
 

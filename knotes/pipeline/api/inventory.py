@@ -201,6 +201,11 @@ def _split(
     return own, inherited
 
 
+def constructor_of(cls: Any) -> Any:
+    """The function whose signature names the arguments that make an object of a class."""
+    return next((base.__init__ for base in _constructed(cls)), cls.__init__)
+
+
 def _constructed(cls: Any) -> list[Any]:
     """The class and those of its bases that have a constructor of their own."""
     from keras.src.models.functional import Functional

@@ -266,7 +266,7 @@ class _Target:
         if self.is_class:
             if self.subclass:
                 return {}
-            function = self.function.__init__
+            function = inventory.constructor_of(self.function)
             args = (None, *args)
         else:
             function = self.function
