@@ -253,3 +253,23 @@ def test_a_mark_of_an_older_note_is_an_anchor(watch):
     mark.click()
     assert urlsplit(page.url).fragment == mark.get_attribute("id")
     assert "older notes" in mark.get_attribute("title")
+
+
+def test_the_index_of_the_api_is_narrowed_by_typing(watch):
+    page = watch("book/reference/api", viewport={"width": 360, "height": 800})
+    entries = page.locator(".knotes-index dt:visible")
+    everything = entries.count()
+    page.locator("input.knotes-filter").fill("GlorotUnif")
+    assert entries.count() < 5 < everything
+    assert page.locator('dt[id="keras.initializers.GlorotUniform"]').is_visible()
+    assert page.locator("h2:visible").count() < 3
+    page.locator("input.knotes-filter").fill("")
+    assert entries.count() == everything
+
+
+def test_a_name_in_code_leads_to_where_it_is_taught(watch):
+    page = watch("book/regularizers/l1-l2", viewport={"width": 1280, "height": 800})
+    name = page.locator("a.knotes-api", has_text="Dense").first
+    assert name.get_attribute("title").startswith("keras.layers.Dense: ")
+    name.click()
+    page.wait_for_url("**/layers/dense.html#keras-layers-dense")
