@@ -96,58 +96,58 @@ class PageFile(IPyNbFile):  # type: ignore[misc]
         return next(h for c, h in notebooks.headings(self.nb) if c is cell)
 
 
-class InStep(pytest.Item):
-    """The text beside a notebook has the same cells and options, and every cell was run."""
+class PageTest(pytest.Item):
+    """A test of a page as a whole; `fault` is what its failure says, its details follow."""
+
+    fault: str
+
+    def faults(self) -> list[str]:
+        """What is wrong, a line each."""
+        raise NotImplementedError
 
     def runtest(self) -> None:
-        text = self.path.with_suffix(".md")
-        if text.is_file():
-            found = notebooks.out_of_step(notebooks.read_text(text), self.parent.nb)  # type: ignore[union-attr]
-        else:
-            found = [f"there is no {text.name} beside it"]
+        found = self.faults()
         if found:
-            raise OutOfStep(found)
+            raise PageFault(found)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        if not isinstance(excinfo.value, OutOfStep):
+        if not isinstance(excinfo.value, PageFault):
             return str(super().repr_failure(excinfo))
         name = notebooks.name_of(self.path)
-        lines = [f"{name}: text and stored notebook are out of step", *excinfo.value.args[0]]
+        lines = [f"{name}: {self.fault}", *excinfo.value.args[0]]
         return "\n  ".join([*lines, f"run: make outputs PAGES={name}.md"])
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{notebooks.name_of(self.path)}: in step with its text"
+        return self.path, 0, f"{notebooks.name_of(self.path)}: {self.name}"
 
 
-class OutOfStep(Exception):
-    """Text and notebook differ; the argument is the list of faults."""
+class PageFault(Exception):
+    """Something is wrong with a page as a whole; the argument is the list of faults."""
 
 
-class UsesOfApi(pytest.Item):
+class InStep(PageTest):
+    """The text beside a notebook has the same cells and options, and every cell was run."""
+
+    fault = "text and stored notebook are out of step"
+
+    def faults(self) -> list[str]:
+        page: Any = self.parent
+        text = self.path.with_suffix(".md")
+        if not text.is_file():
+            return [f"there is no {text.name} beside it"]
+        return notebooks.out_of_step(notebooks.read_text(text), page.nb)
+
+
+class UsesOfApi(PageTest):
     """The cells that ran use of the API what is stored with them."""
 
-    def runtest(self) -> None:
+    fault = "uses of the API other than stored"
+
+    def faults(self) -> list[str]:
         page: Any = self.parent
         if page.kernel is None or not page.kernel.is_alive():
             pytest.skip("no cell of the page ran, or its kernel died")
-        noted = asyncio.run(coverage.ask(page.kernel.kc))
-        found = coverage.differences(page.nb, noted)
-        if found:
-            raise OtherUses(found)
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        if not isinstance(excinfo.value, OtherUses):
-            return str(super().repr_failure(excinfo))
-        name = notebooks.name_of(self.path)
-        lines = [f"{name}: uses of the API other than stored", *excinfo.value.args[0]]
-        return "\n  ".join([*lines, f"run: make outputs PAGES={name}.md"])
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        return self.path, 0, f"{notebooks.name_of(self.path)}: uses of the API"
-
-
-class OtherUses(Exception):
-    """A page uses other parts of the API than stored; the argument is the list of differences."""
+        return coverage.differences(page.nb, asyncio.run(coverage.ask(page.kernel.kc)))
 
 
 class PageCell(IPyNbCell):  # type: ignore[misc]
