@@ -158,6 +158,7 @@ def test_frames_and_names_are_those_of_the_page(noted):
         ("for f in [keras.ops.abs]:\n    f(x)", "keras.ops.abs(x)"),
         ("layer = layers.Dense(2)\nlayer.build((1, 3))", "keras.Layer.build(input_shape)"),
         ("layers.Dense(2).get_config()", "keras.Layer.get_config"),
+        ("layers.Layer.build(layers.Dense(2), (1, 3))", "keras.Layer.build(input_shape)"),
         ("layers.Dense.from_config({'units': 2})", "keras.Layer.from_config(config)"),
         (
             "layers.GRU(2)(x[None], initial_state=np.ones((1, 2), 'float32'))",

@@ -102,6 +102,7 @@ class Recorder:
         """Know nothing yet: it is the page that imports Keras."""
         self.objects: dict[int, tuple[str, Any]] = {}
         self.methods: dict[Any, dict[str, str]] = {}
+        self.functions: dict[int, str] = {}  # methods as their class has them
         self.cells: list[tuple[str, dict[str, Any]]] = []
 
     def knows(self) -> bool:
@@ -109,6 +110,11 @@ class Recorder:
         if not self.objects and "keras" in sys.modules:
             self.objects = {id(o): (name, o) for name, o in inventory.public_objects().items()}
             self.methods = inventory.own_methods()
+            self.functions = {
+                id(inspect.getattr_static(cls, name)): full
+                for cls, methods in self.methods.items()
+                for name, full in methods.items()
+            }
             _watch_autograph(self)
             _watch_compile(self)
         return bool(self.objects)
@@ -218,6 +224,8 @@ class Recorder:
     def _identify_method(self, function: Any) -> _Target | None:
         # Keras replaces `build` and others of an instance by functions around the bound method.
         while not isinstance(function, types.MethodType):
+            if id(function) in self.functions:  # keras.Model.fit(model, …)
+                return _Target(self.functions[id(function)], False, function)
             if not hasattr(function, "__wrapped__"):
                 return None
             function = function.__wrapped__
