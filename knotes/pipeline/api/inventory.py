@@ -113,6 +113,7 @@ def _found() -> dict[int, tuple[Any, list[str]]]:
     return found
 
 
+@functools.cache
 def own_methods() -> dict[Any, dict[str, str]]:
     """For each public class the methods that its public bases do not have, with their full names.
 

@@ -435,6 +435,10 @@ def report() -> str:
     return json.dumps([(source, _sorted(noted)) for source, noted in _recorder.cells])
 
 
+if "keras" in sys.modules:  # in the server of warm kernels, once for all its forks
+    inventory.own_methods()
+
+
 def _sorted(noted: Mapping[str, Mapping[str, set[str]]]) -> dict[str, list[str]]:
     return {
         part: [
