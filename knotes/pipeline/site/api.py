@@ -157,7 +157,7 @@ class Api:
             return
         found = env.metadata[page].get(LABELS, {}).get(label.lower())
         if found is None:
-            logger.warning("label (%s)=: it stands before no heading", label, location=page)
+            logger.warning("label (%s)=: it stands before nothing", label, location=page)
             return
         anchor, section = found
         title = env.titles[page].astext()
@@ -229,10 +229,12 @@ class Api:
 def read_page(app: Sphinx, document: nodes.document) -> None:
     """Give each code cell an anchor, ``cell-1`` and so on; keep where labels of the API stand."""
     labels = app.env.metadata[app.env.docname].setdefault(LABELS, {})
-    for section in document.findall(nodes.section):
-        for name in section["names"]:
-            if name.startswith("keras."):
-                labels[name] = document.nameids[name], section[0].astext()
+    for name, anchor in document.nameids.items():
+        place = document.ids.get(anchor) if name.startswith("keras.") else None
+        while place is not None and not isinstance(place, nodes.section):
+            place = place.parent  # it may stand before a paragraph, too
+        if place is not None:
+            labels[name] = anchor, place[0].astext()
     number = 0
     for cell in document.findall(nodes.container):
         if cell.get("nb_element") == "cell_code":
