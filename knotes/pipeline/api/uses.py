@@ -1,10 +1,12 @@
 """What the code of a page uses of Keras' public API, noted while the page runs.
 
 An IPython extension, loaded by `knotes.pipeline.warm` into every kernel that records or verifies.
-Nothing in Keras is wrapped: the source of each cell is rewritten before it runs, so that every
-call ``f(x)`` written in it becomes ``mark(f)(x)``. `mark` gives `f` back untouched unless it is a
-public class, function, method or object of Keras; then the call is noted and made. A call that
-Keras makes to itself therefore cannot count, and neither can a name that is only mentioned.
+The source of each cell is rewritten before it runs, so that every call ``f(x)`` written in it
+becomes ``mark(f)(x)``. `mark` gives `f` back untouched unless it is a public class, function,
+method or object of Keras; then the call is noted and made. A call that Keras makes to itself
+therefore cannot count, and neither can a name that is only mentioned. Two things are wrapped
+besides: what turns the names given to ``compile`` into losses and metrics, and the calls of
+functions that ``tf.function`` has translated.
 
 The reader's helpers (``knotes.shapes``, ``knotes.arguments`` ...) are rewritten when they are
 imported: what they call of what a page hands to them counts as used through ``knotes``.
