@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from knotes.checks import check
     from knotes.effects import arguments
     from knotes.environment import setup
+    from knotes.errors import outcome
     from knotes.figures import curves, figure, histograms, images
     from knotes.tables import Table, shapes, signature, table, weights
     from knotes.tracer import trace
@@ -24,6 +25,7 @@ __all__ = [
     "figure",
     "histograms",
     "images",
+    "outcome",
     "setup",
     "shapes",
     "signature",
@@ -40,6 +42,7 @@ _HOMES = {
     "figure": "figures",
     "histograms": "figures",
     "images": "figures",
+    "outcome": "errors",
     "setup": "environment",
     "shapes": "tables",
     "signature": "tables",

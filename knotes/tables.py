@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from knotes.describe import arguments_of, default_of
+from knotes.errors import in_one_line
 
 _NUMBER = re.compile(r"[-+]?(\d[\d,]*(\.\d+)?(e[-+]?\d+)?|inf|nan)")
 
@@ -146,7 +147,7 @@ def shapes(make: Callable[[], Any], input_shapes: Sequence[Any]) -> Table:
             output = layer(tensors if many else tensors[0])
             rows.append((shape, shape_text(output), layer.count_params()))
         except Exception as error:
-            rows.append((shape, f"{type(error).__name__}: {first_line(error)}", ""))
+            rows.append((shape, in_one_line(error), ""))
     return Table(["input", "output", "parameters"], rows)
 
 
@@ -184,16 +185,6 @@ def shape_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(shape_text(one) for one in value) + "]"
     return str(tuple(getattr(value, "shape", ())))
-
-
-def first_line(error: BaseException) -> str:
-    """The first sentence that says what is wrong, without color codes, of at most 120 signs."""
-    lines = [line.strip() for line in re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()]
-    lines = [line for line in lines if line] or [""]
-    # Keras puts its own heading above the message
-    heading = lines[0].startswith("Exception encountered when calling") and len(lines) > 1
-    sentence = re.split(r"\.\s", lines[1] if heading else lines[0])[0].rstrip(".")
-    return sentence if len(sentence) <= 120 else sentence[:119] + "…"
 
 
 def _line(text: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import knotes
-from knotes.tables import first_line, format_value, shape_text
+from knotes.tables import format_value, shape_text
 
 cells = st.text(max_size=12)
 
@@ -218,20 +218,3 @@ def test_shapes_needs_a_shape():
 def test_shape_text_of_nested_values():
     nested = {"a": np.zeros((2, 1)), "b": [np.zeros(3), 1.0]}
     assert shape_text(nested) == "{a: (2, 1), b: [(3,), ()]}"
-
-
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        (
-            "Exception encountered when calling A.call().\n\n\x1b[1mBad rank. Use 2.\x1b[0m",
-            "Bad rank",
-        ),
-        ("One line.", "One line"),
-        ("Version 1.5 of it", "Version 1.5 of it"),
-        ("", ""),
-        ("x" * 130, "x" * 119 + "…"),
-    ],
-)
-def test_first_line(message, text):
-    assert first_line(ValueError(message)) == text
