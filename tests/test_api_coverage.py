@@ -64,6 +64,24 @@ def test_rows_add_up_and_what_is_apart_is_no_part_of_the_target():
     assert (target.exercised, target.symbols, target.states["named"]) == (1, 3, 1)
 
 
+def test_a_method_that_only_raises_is_exercised_by_an_override_or_its_error():
+    def method(name, **kind):
+        return Symbol(f"keras.Layer.{name}", "method", "methods of keras.Layer", {}, **kind)
+
+    methods = [method("call", abstract=True), method("add_metric", abstract=True), method("build")]
+    symbols = SYMBOLS | {symbol.name: symbol for symbol in methods}
+    notes = {
+        "book/own": [
+            {"subclassed": ["keras.layers.Dense(build, call)"]},
+            {"raised": ["keras.Layer.add_metric", "keras.Layer.build"]},
+        ]
+    }
+    found = measured(notes, symbols)
+    assert found.exercised("keras.Layer.call") == [Place("book/own", 1)]
+    assert found.exercised("keras.Layer.add_metric") == [Place("book/own", 2)]
+    assert found.exercised("keras.Layer.build") == []  # it does something by itself
+
+
 def test_the_report_lists_numbers_what_is_missing_and_pages():
     text = coverage.report(measured(), NOTES)
     assert "keras.layers         1 / 1  100 %" in text

@@ -123,6 +123,9 @@ class Coverage:
             for part, entries in note.items():
                 for name, parameters in map(uses.parse, entries):
                     self.places.setdefault(part, {}).setdefault(name, []).append(place)
+                    for method in parameters if part == "subclassed" else ():
+                        overridden = self.places.setdefault("overridden", {})
+                        overridden.setdefault(self.owner_of_method(name, method), []).append(place)
                     for parameter in parameters if part in EXERCISED else ():
                         pair = self.owner(name, parameter), parameter
                         self.pairs.setdefault(pair, []).append(place)
@@ -132,9 +135,20 @@ class Coverage:
         symbol = self.symbols.get(name)
         return symbol.inherited.get(parameter, name) if symbol else name
 
+    def owner_of_method(self, name: str, method: str) -> str:
+        """The method of a class under the name it is counted by: that of a base class, if any."""
+        bases = self.symbols[name].bases if name in self.symbols else ()
+        found = (full for base in (name, *bases) if (full := f"{base}.{method}") in self.symbols)
+        return next(found, f"{name}.{method}")
+
     def exercised(self, name: str) -> list[Place]:
-        """The cells that call a symbol, those of pages before those through ``knotes``."""
-        return [place for part in EXERCISED for place in self.places.get(part, {}).get(name, [])]
+        """The cells that call a symbol, those of pages before those through ``knotes``.
+
+        A method that can only raise is also exercised where it is overridden or seen to raise.
+        """
+        abstract = name in self.symbols and self.symbols[name].abstract
+        parts = (*EXERCISED, "overridden", "raised") if abstract else EXERCISED
+        return [place for part in parts for place in self.places.get(part, {}).get(name, [])]
 
     def state(self, name: str) -> str:
         """One of ``exercised``, ``subclassed`` (only), ``named`` (only), ``missing``."""
@@ -390,7 +404,7 @@ class Saved:
 def _plain(entry: Any) -> Any:
     if not isinstance(entry, Symbol):
         return list(entry)
-    return {k: v for k, v in asdict(entry).items() if k != "name" and v not in ("", (), {})}
+    return {k: v for k, v in asdict(entry).items() if k != "name" and v not in ("", (), {}, False)}
 
 
 def load(path: Path | None = None) -> Saved:
@@ -405,6 +419,7 @@ def load(path: Path | None = None) -> Saved:
                 entry["group"],
                 entry.get("parameters", {}),
                 inherited=entry.get("inherited", {}),
+                abstract=entry.get("abstract", False),
                 apart=entry.get("apart", ""),
                 **{key: tuple(entry.get(key, ())) for key in ("aliases", "attributes", "bases")},
             )

@@ -61,8 +61,9 @@ class Symbol:
 
     `parameters` maps names to defaults as text (``required`` where there is none); `inherited`
     holds those that a public base class takes, mapped to the name of that class; `attributes` are
-    the public properties of a class, `bases` its public base classes. `apart` says why the symbol
-    is no part of what the book sets out to cover.
+    the public properties of a class, `bases` its public base classes. `abstract` marks a method
+    that can only raise, as a subclass has to write it or as it is withdrawn. `apart` says why the
+    symbol is no part of what the book sets out to cover.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Symbol:
     inherited: Mapping[str, str] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
     bases: tuple[str, ...] = ()
+    abstract: bool = False
     apart: str = ""
 
     @property
@@ -326,5 +328,17 @@ def _methods(cls: Any, name: str, methods: Mapping[str, str]) -> Iterator[Symbol
             kind="method",
             group=f"methods of {name}" if base else group,
             parameters={n: default_of(p) for n, p in _named(getattr(cls, method)).items()},
+            abstract=_only_raises(getattr(cls, method)),
             apart="" if base else "counted with its class",
         )
+
+
+def _only_raises(method: Any) -> bool:
+    """Whether a method is a `raise` and nothing else, but for its docstring."""
+    function = inspect.unwrap(method)
+    try:
+        definition: Any = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError):  # written in C
+        return False
+    body = definition.body[1 if ast.get_docstring(definition) else 0 :]
+    return len(body) == 1 and isinstance(body[0], ast.Raise)
