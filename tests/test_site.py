@@ -26,7 +26,7 @@ from sphinx.util.docutils import docutils_namespace
 from knotes.pipeline import verification
 from knotes.pipeline.api import coverage
 from knotes.pipeline.api.inventory import Symbol
-from knotes.pipeline.site import api, math, records
+from knotes.pipeline.site import code, math, records
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
@@ -558,7 +558,7 @@ def test_names_are_found_where_they_stand(source, note, expected):
     names = {s.name: (s.name, "") for s in (DENSE, FIT)}
     known = {"k": "keras", "D": "keras.layers.Dense"}
     assert [
-        (line, column) for line, column, *_ in api.names_in(source, known, note, names)
+        (line, column) for line, column, *_ in code.names_in(source, known, note, names)
     ] == expected
 
 
@@ -568,7 +568,7 @@ def test_imports_of_all_forms_are_followed():
         "from keras import layers\nimport numpy as np",
     ]
     cells += ["from keras.layers import Dense as D"]
-    assert api.imported(cells) == {
+    assert code.imported(cells) == {
         "keras": "keras",
         "kl": "keras.layers",
         "layers": "keras.layers",
