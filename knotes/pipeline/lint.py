@@ -26,6 +26,7 @@ LENIENT = (
     "func-returns-value",
     "has-type",
     "index",
+    "misc",
     "no-redef",
     "operator",
     "override",
