@@ -66,7 +66,8 @@ def test_rows_add_up_and_what_is_apart_is_no_part_of_the_target():
 
 def test_a_method_that_only_raises_is_exercised_by_an_override_or_its_error():
     def method(name, **kind):
-        return Symbol(f"keras.Layer.{name}", "method", "methods of keras.Layer", {}, **kind)
+        given = {"inputs": "required", "extra": "None"}
+        return Symbol(f"keras.Layer.{name}", "method", "methods of keras.Layer", given, **kind)
 
     methods = [method("call", abstract=True), method("add_metric", abstract=True), method("build")]
     symbols = SYMBOLS | {symbol.name: symbol for symbol in methods}
@@ -80,6 +81,7 @@ def test_a_method_that_only_raises_is_exercised_by_an_override_or_its_error():
     assert found.exercised("keras.Layer.call") == [Place("book/own", 1)]
     assert found.exercised("keras.Layer.add_metric") == [Place("book/own", 2)]
     assert found.exercised("keras.Layer.build") == []  # it does something by itself
+    assert found.pairs == {("keras.Layer.call", "inputs"): [Place("book/own", 1)]}
 
 
 def test_the_report_lists_numbers_what_is_missing_and_pages():

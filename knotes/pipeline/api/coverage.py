@@ -124,11 +124,19 @@ class Coverage:
                 for name, parameters in map(uses.parse, entries):
                     self.places.setdefault(part, {}).setdefault(name, []).append(place)
                     for method in parameters if part == "subclassed" else ():
-                        overridden = self.places.setdefault("overridden", {})
-                        overridden.setdefault(self.owner_of_method(name, method), []).append(place)
+                        self._override(self.owner_of_method(name, method), place)
                     for parameter in parameters if part in EXERCISED else ():
                         pair = self.owner(name, parameter), parameter
                         self.pairs.setdefault(pair, []).append(place)
+
+    def _override(self, method: str, place: Place) -> None:
+        """Take up that a page overrides a method; what is required, every override is given."""
+        self.places.setdefault("overridden", {}).setdefault(method, []).append(place)
+        symbol = self.symbols.get(method)
+        if symbol is not None and symbol.abstract:
+            for parameter, default in symbol.parameters.items():
+                if default == "required":
+                    self.pairs.setdefault((method, parameter), []).append(place)
 
     def owner(self, name: str, parameter: str) -> str:
         """The symbol that a parameter is counted for."""
@@ -144,7 +152,8 @@ class Coverage:
     def exercised(self, name: str) -> list[Place]:
         """The cells that call a symbol, those of pages before those through ``knotes``.
 
-        A method that can only raise is also exercised where it is overridden or seen to raise.
+        A method that can only raise is also exercised where it is overridden (and so are its
+        required parameters) or seen to raise.
         """
         abstract = name in self.symbols and self.symbols[name].abstract
         parts = (*EXERCISED, "overridden", "raised") if abstract else EXERCISED
