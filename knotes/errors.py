@@ -33,6 +33,6 @@ def first_line(error: BaseException) -> str:
     # Keras puts its own heading above the message
     heading = lines[0].startswith("Exception encountered when calling") and len(lines) > 1
     # neither "e.g. " nor the "1. 2." of an array ends a sentence
-    end = r"(?<!e\.g)(?<!i\.e)(?<!\d)\.\s"
+    end = r"(?<!e\.g)(?<!i\.e)((?<!\d)\.\s|\.\s(?=[A-Z]))"
     sentence = re.split(end, lines[1] if heading else lines[0])[0].rstrip(".")
     return sentence if len(sentence) <= 120 else sentence[:119] + "…"

@@ -41,6 +41,7 @@ def test_outcome_wants_something_to_call():
         ("Version 1.5 of it", "Version 1.5 of it"),
         ("Give one, e.g. this. It is used.", "Give one, e.g. this"),
         ("Got [1. 2.]. Use 2", "Got [1. 2.]"),
+        ("No layer 1. Layers are 0.", "No layer 1"),
         ("", ""),
         ("x" * 130, "x" * 119 + "…"),
     ],
