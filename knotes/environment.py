@@ -1,12 +1,25 @@
 """One environment for recording, for verification and for a reader's own notebook."""
 
+import json
 import os
+import platform
 import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
-#: Environment variables of every run. They must be set before TensorFlow is imported.
-VARIABLES = {
+#: Which instructions the libraries may use: those that every x86-64 processor of the last ten
+#: years has. Each library otherwise takes the widest it finds, and sums in another order.
+INSTRUCTIONS = {
+    # matrix products of TensorFlow are oneDNN's even with TF_ENABLE_ONEDNN_OPTS=0
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+    # matrix products of NumPy and SciPy; the other functions of NumPy
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}
+#: Environment variables of every run, on every processor.
+COMMON = {
     "KERAS_BACKEND": "tensorflow",
     # no log lines from C++ code: they would be recorded as output of the first cell
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -15,11 +28,42 @@ VARIABLES = {
     # with one thread the order of additions is fixed
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
     # a GPU otherwise multiplies float32 matrices with 10 bits of mantissa
     "NVIDIA_TF32_OVERRIDE": "0",
     # several kernels can share one GPU
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
+#: Name of a variable with values, as JSON, that replace some of `VARIABLES`: the pipeline repeats
+#: pages in other rounding environments with it.
+REPLACED = "KNOTES_VARIABLES"
+
+
+def lacking() -> str:
+    """Why the instruction set is not fixed on this processor; empty if it is."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return f"instructions are not fixed on {platform.machine()}"
+    try:
+        told = Path("/proc/cpuinfo").read_text("utf8")
+    except OSError:  # not Linux; every machine that runs it now has them
+        return ""
+    flags = told.partition("\nflags")[2].partition("\n")[0].split()
+    absent = sorted({"avx2", "fma"} - set(flags))
+    return f"this processor has no {' and no '.join(absent)}" if absent else ""
+
+
+def variables() -> dict[str, str]:
+    """The environment variables of a run on this machine, by name."""
+    fixed = COMMON if lacking() else COMMON | INSTRUCTIONS
+    replaced: dict[str, str] = json.loads(os.environ.get(REPLACED, "{}"))
+    return fixed | replaced
+
+
+#: They must be set before NumPy and TensorFlow are imported.
+VARIABLES = variables()
+#: Those that NumPy reads.
+OF_NUMPY = {"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES"}
 
 
 def setup(seed: int = 0) -> None:
@@ -29,8 +73,9 @@ def setup(seed: int = 0) -> None:
     NumPy and TensorFlow with `seed` (0 to 2**32 - 1), asks for deterministic operations, prints
     arrays with 3 decimals, sets the figure style and, inside IPython, shortens error messages.
 
-    Raises TypeError or ValueError for a bad seed. Warns (RuntimeWarning) when TensorFlow or Keras
-    was imported earlier with other values of the variables, which then cannot change any more.
+    Raises TypeError or ValueError for a bad seed. Warns (RuntimeWarning) when NumPy, TensorFlow or
+    Keras was imported earlier with other values of the variables, which then cannot change any
+    more, and on a processor that has other instructions than the ones asked for.
     """
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed: expected an integer, got {seed!r} ({type(seed).__name__})")
@@ -64,20 +109,26 @@ def setup(seed: int = 0) -> None:
 
 
 def _set_variables() -> None:
-    """Set `VARIABLES`, or warn about those that came too late."""
+    """Set `VARIABLES`; warn about those that came too late, and of a processor without them."""
+    late = []
     if "tensorflow" in sys.modules or "keras" in sys.modules:
-        late = [
-            f"{name} is {os.environ.get(name)!r}, expected {value!r}"
-            for name, value in VARIABLES.items()
-            if os.environ.get(name) != value
+        late = [name for name in VARIABLES if os.environ.get(name) != VARIABLES[name]]
+    elif "numpy" in sys.modules:
+        late = [name for name in OF_NUMPY & set(VARIABLES) if os.environ.get(name) != VARIABLES[name]]
+    if late:
+        told = [
+            f"{name} is {os.environ.get(name)!r}, expected {VARIABLES[name]!r}"
+            for name in sorted(late)
         ]
-        if late:
-            warnings.warn(
-                "knotes.setup() must run before TensorFlow and Keras are imported: restart the "
-                f"kernel and call it first. Numbers may differ: {'; '.join(late)}.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        warnings.warn(
+            "knotes.setup() must run before NumPy, TensorFlow and Keras are imported: restart the "
+            f"kernel and call it first. Numbers may differ: {'; '.join(told)}.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    reason = lacking()
+    if reason and REPLACED not in os.environ:  # the pipeline tells it once, not on every page
+        warnings.warn(f"Last digits may differ: {reason}.", RuntimeWarning, stacklevel=3)
     os.environ.update(VARIABLES)
 
 
