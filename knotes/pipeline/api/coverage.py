@@ -25,10 +25,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from knotes.pipeline import notebooks, warm
+from knotes.pipeline import notebooks
 from knotes.pipeline.api import uses
 from knotes.pipeline.api.inventory import APART, CORE, Symbol
-from knotes.pipeline.notebooks import ROOT, PageError
+from knotes.pipeline.book import Book, PageError
+
+ROOT = Path(__file__).resolve().parents[3]
 
 SAVED = ROOT / "api" / "keras.json"
 REPORT = ROOT / "_build" / "coverage.txt"
@@ -47,9 +49,8 @@ class CoverageError(Exception):
 Note = Mapping[str, Sequence[str]]  # what a cell uses, as described in `knotes.pipeline.api.uses`
 
 
-async def ask(client: Any) -> list[tuple[str, Note]]:
-    """Source and notes of every cell that a kernel has run; empty if it notes nothing."""
-    text = await warm.ask(client, uses.REPORT)
+def decode(text: str | None) -> list[tuple[str, Note]]:
+    """Source and notes of every cell that a kernel has run, from what it reports."""
     return [(source, noted) for source, noted in json.loads(text)] if text else []
 
 
@@ -177,7 +178,7 @@ def read_pages(pages: Iterable[Path] | None = None) -> dict[str, list[Note]]:
     Raises `CoverageError` for a page whose notes are older than its text.
     """
     found = {}
-    for page in notebooks.text_pages() if pages is None else pages:
+    for page in Book(ROOT).pages() if pages is None else pages:
         found[notebooks.name_of(page)] = [stored(cell) for cell in up_to_date(page)]
     return found
 
@@ -487,7 +488,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.pages:
             symbols = load().symbols
-            named = read_pages(notebooks.resolve_pages(options.pages))
+            named = read_pages(Book(ROOT).resolve(options.pages))
             print("\n\n".join(page_report(symbols, page, named[page]) for page in named))
             return 0
         notes = read_pages()
