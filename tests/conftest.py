@@ -1,8 +1,13 @@
-"""Fixtures shared by the tests of the pipeline: small pages in a folder of their own."""
+"""Fixtures shared by the tests of the pipeline: a small book in a folder of its own, and kernels."""
 
 import textwrap
 
+import nbformat
 import pytest
+
+from knotes.pipeline.book import Book
+from knotes.pipeline.engine import Run
+from knotes.pipeline.tracing import TRACING
 
 HEADER = """\
 ---
@@ -33,14 +38,48 @@ def page_text(*cells):
     return text
 
 
+def notebook_of(*cells):
+    """A notebook with these code cells; a pair is the source of a cell and its tags."""
+    pairs = [cell if isinstance(cell, tuple) else (cell, ()) for cell in cells]
+    return nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(
+                textwrap.dedent(source).strip(), metadata={"tags": list(tags)}
+            )
+            for source, tags in pairs
+        ]
+    )
+
+
 @pytest.fixture
-def write_page(tmp_path):
+def book(tmp_path):
+    """An empty book."""
+    (tmp_path / "book" / "part").mkdir(parents=True)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts: []\n")
+    return Book(tmp_path)
+
+
+@pytest.fixture
+def write_page(book):
     """Write a text page from the texts of its code cells; returns its path."""
 
     def write(*cells, name="sample"):
-        path = tmp_path / "book" / "part" / f"{name}.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = book.folder / "part" / f"{name}.md"
         path.write_text(page_text(*cells))
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """Warm kernels that note the use of the API: one server for all tests of a worker."""
+    with Run(observers=[TRACING]) as run:
+        yield run
+
+
+@pytest.fixture(scope="session")
+def cold():
+    """Cold kernels, for pages that do not need TensorFlow."""
+    with Run("cold") as run:
+        yield run

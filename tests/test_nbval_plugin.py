@@ -13,16 +13,18 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
 
-from knotes.pipeline import record, warm
+from knotes.pipeline import notebooks, record, verification
+from knotes.pipeline.book import Book
 from tests.conftest import page_text
 
 CELLS = (
     """
-    import os
+    import library
     import numpy as np
     get_ipython().InteractiveTB.set_mode("Minimal")
     print("mean", np.arange(4).mean() / 7)
@@ -42,7 +44,7 @@ CELLS = (
     _ = plt.plot([1, 2, 3], linewidth=2)
     """,
     ":tags: [raises-exception]\nnp.zeros((2, 3)) @ np.zeros((2, 3))",
-    "np.ones((2, 3)).shape, len(os.environ.get('KNOTES_TEST_PATCH', ''))",
+    "np.ones((2, 3)).shape, library.default()",
 )
 
 
@@ -141,7 +143,9 @@ BROKEN = {
     ),
     "number-in-a-table": Break("text/html differs", replace(2, "0.25", "0.26")),
     "error-message": Break("message of ValueError differs", replace(4, "mismatch", "match")),
-    "dropped-figure": Break(r"stored \[text/plain\], new \[image/png, text/plain\]", drop_figure),
+    "dropped-figure": Break(
+        r"stored \[display of text/plain\], new \[display of image/png, text/plain\]", drop_figure
+    ),
     "thinner-line": Break("figure differs in", redraw(thinner)),
     "line-through-a-figure": Break(
         "figure differs in .* rows 90–90",
@@ -159,7 +163,7 @@ BROKEN = {
     ),
     "no-text": Break(r"there is no no-text\.md beside it", edit=lambda text: None),
     "error-without-a-tag": Break(
-        r"code cell 4: Cell execution caused an exception\n.*\nValueError: matmul: Input operand 1",
+        r"code cell 4: ValueError: matmul: Input operand 1 .*\n.*np\.zeros",
         untag,
         lambda text: text.replace(":tags: [raises-exception]\n", ""),
     ),
@@ -178,43 +182,54 @@ class Outcome:
     failures: list[str]
 
 
-def verify(folder, pages, environment=()):
+LIBRARY = "def default():\n    return 0\n"
+
+
+def verify(folder, pages, *flags, library=LIBRARY):
     """Run ``pytest --nbval book`` over {name: (text or None, notebook)}; {name: Outcome}."""
-    book = folder / "book"
-    book.mkdir()
+    part = folder / "book" / "part"
+    part.mkdir(parents=True)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts: []\n")
     (folder / "conftest.py").write_text("pytest_plugins = ['knotes.pipeline.nbval_plugin']\n")
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --dist=loadscope\n")
+    (part / "library.py").write_text(library)
     for name, (text, notebook) in pages.items():
-        (book / f"{name}.ipynb").write_text(json.dumps(notebook))
+        stored = notebook if isinstance(notebook, str) else json.dumps(notebook)
+        (part / f"{name}.ipynb").write_text(stored)
         if text is not None:
-            (book / f"{name}.md").write_text(text)
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "book"]
-    flags = ["--kernels=cold", "-p", "no:cacheprovider", "-n2", "--junitxml=report.xml"]
+            (part / f"{name}.md").write_text(text)
+    command = [sys.executable, "-m", "pytest", "--nbval", "book", "--kernels=cold"]
+    command += ["-p", "no:cacheprovider", "--junitxml=report.xml", *flags]
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
-    subprocess.run(
-        [*command, *flags],
-        cwd=folder,
-        env=clean | dict(environment),
-        check=False,
-        capture_output=True,
-    )
+    done = subprocess.run(command, cwd=folder, env=clean, check=False, capture_output=True)
     cases = list(ET.parse(folder / "report.xml").iter("testcase"))
     found = {}
     for name in pages:
-        mine = [c for c in cases if f"book.{name}." in f"{c.get('classname')}."]
+        mine = [c for c in cases if f"book.part.{name}." in f"{c.get('classname')}."]
         told = [element.text for c in mine for element in c if element.tag == "failure"]
         found[name] = Outcome(len(mine), told)
+    assert (done.returncode != 0) == any(outcome.failures for outcome in found.values())
     return found
+
+
+def recorded_page(folder, *cells):
+    """Record a page: its text and its notebook."""
+    part = folder / "book" / "part"
+    part.mkdir(parents=True)
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nparts: []\n")
+    (part / "library.py").write_text(LIBRARY)
+    path = part / "sample.md"
+    path.write_text(page_text(*cells))
+    with record.Recorder(Book(folder), "cold") as recorder:
+        ((_, told),) = recorder.record([path])
+    assert not isinstance(told, Exception), told
+    return path.read_text(), json.loads(path.with_suffix(".ipynb").read_text())
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """The sample page, recorded: its text and its notebook."""
-    path = tmp_path_factory.mktemp("recorded") / "sample.md"
-    path.write_text(page_text(*CELLS))
-    warm.enable("cold")
-    record.record(path)
-    return path.read_text(), json.loads(path.with_suffix(".ipynb").read_text())
+    return recorded_page(tmp_path_factory.mktemp("recorded"), *CELLS)
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +242,7 @@ def verified(recorded, tmp_path_factory):
         how.change(copy)
         pages[name] = how.edit(text), copy
     folder = tmp_path_factory.mktemp("verified")
-    return folder, verify(folder, pages)
+    return folder, verify(folder, pages, "-n2", "--verification-record=cpu")
 
 
 @pytest.mark.parametrize("name", INTACT)
@@ -242,9 +257,18 @@ def test_a_broken_page_fails_with_a_message_that_names_it(verified, name):
     assert re.search(rf"{name}, 'Step \d', code cell \d: |out of step\n|other than stored\n", told)
 
 
+def test_the_record_holds_the_pages_that_passed_and_no_other(verified):
+    folder, _ = verified
+    (record_,) = verification.load(Book(folder))
+    assert {Path(page).name for page in record_.pages} == set(INTACT)
+    page = record_.pages["book/part/unbroken"]
+    assert page.sha256 == notebooks.digest(folder / "book/part/unbroken.ipynb")
+    assert (page.cells, page.opt_outs, list(page.agreed)) == (5, 0, ["pinned"])
+
+
 def test_a_stale_text_says_what_to_run(verified):
     (told, *_) = verified[1]["stale-prose"].failures
-    assert "run: make outputs PAGES=" in told
+    assert "run: make outputs PAGES=book/part/stale-prose.md" in told
 
 
 def test_a_failing_figure_leaves_a_picture(verified):
@@ -256,7 +280,84 @@ def test_a_failing_figure_leaves_a_picture(verified):
 
 def test_changed_behavior_of_the_library_fails(recorded, tmp_path):
     """The same stored page, on a machine where one default is another."""
-    outcome = verify(tmp_path, {"patched": recorded}, {"KNOTES_TEST_PATCH": "x"})["patched"]
+    changed = LIBRARY.replace("0", "1")
+    outcome = verify(tmp_path, {"patched": recorded}, library=changed)["patched"]
     (told,) = outcome.failures
     assert "code cell 5: Cell outputs differ" in told
     assert "-((2, 3), 0)\n+((2, 3), 1)" in told
+
+
+# --- pages that do not come to their end
+
+SWALLOWS = """
+import time
+while True:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        pass
+"""
+#: The second of three cells, and what is told of it.
+HOSTILE = {
+    "endless": (SWALLOWS, "code cell 2: broken off: still running after 6 s"),
+    "dead": (
+        "import os\nos._exit(3)",
+        "code cell 2: broken off: the kernel ended with exit code 3",
+    ),
+    "crash": ("import ctypes\nctypes.string_at(0)", "broken off: the kernel died of SIGSEGV"),
+    "flood": ("for _ in range(100): print('x' * 999_999)", "broken off: printed more than 10 MB"),
+    "given-up": (f"print({'+'.join(['1'] * 5000)})", "broken off: the kernel gave the cell up"),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(recorded, tmp_path_factory):
+    """Pages that were fine when they were stored, and what a run of them says now."""
+    import jupytext
+
+    pages = {}
+    for name, (code, _) in HOSTILE.items():
+        text = page_text("print('right')", code, "print('right')")
+        notebook = jupytext.reads(text, fmt="md:myst")
+        for count, cell in enumerate(notebooks.code_cells(notebook), 1):
+            cell.execution_count = count
+        pages[name] = text, notebook
+    pages["corrupt"] = "", "{"
+    pages["truncated"] = "", json.dumps(recorded[1])[:-200]
+    pages["conflicted"] = "", json.dumps(recorded[1], indent=1).replace("\n", "\n<<<<<<< ours\n", 9)
+    pages["intact"] = recorded
+    folder = tmp_path_factory.mktemp("hostile")
+    return verify(folder, pages, "--cell-seconds=6", "--no-tracing")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_nothing_of_a_page_that_is_broken_off_counts(hostile, name):
+    outcome = hostile[name]
+    assert outcome.tests == 4
+    first, second, third = outcome.failures
+    assert "code cell 1: ran, but does not count: code cell 2: " in first
+    assert HOSTILE[name][1] in second
+    assert "code cell 3: not run: code cell 2: " in third
+    assert max(map(len, outcome.failures)) < 3000
+
+
+@pytest.mark.parametrize("name", ["corrupt", "truncated", "conflicted"])
+def test_a_notebook_that_cannot_be_read_keeps_no_other_from_being_verified(hostile, name):
+    (told,) = hostile[name].failures
+    assert f"book/part/{name}: the stored notebook cannot be read\n" in told
+    assert hostile["intact"].failures == []
+
+
+def usage_error(*flags):
+    command = [sys.executable, "-m", "pytest", "--nbval", "--collect-only", "tests/conftest.py"]
+    done = subprocess.run([*command, *flags], check=False, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def test_options_that_would_change_the_comparison_are_refused():
+    assert usage_error("--nbval-lax") == (4, "ERROR: --nbval-lax: the book is run and compared in one way only\n\n")  # fmt: skip
+    code, told = usage_error("--no-tracing", "--verification-record=cpu")
+    assert code == 4
+    assert "--verification-record with --no-tracing" in told
+    code, told = usage_error("--verification-record=../x")
+    assert "record '../x': expected lower-case letters" in told

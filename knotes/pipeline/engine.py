@@ -40,6 +40,7 @@ CELL_SECONDS = 300
 #: More than this from one cell, in characters of its messages, breaks the page off.
 CELL_OUTPUT = 10_000_000
 ANSWER_SECONDS = 60  # for questions to a kernel that is idle, and for its last output
+IDLE_SECONDS = 10  # for the answer of a kernel that says it is idle again
 # Line of the cell that raised last, asked of the kernel: short tracebacks do not show it.
 _FRAMES = "__import__('traceback').extract_tb(__import__('sys').last_traceback)"
 FAILING_LINE = f"next((f.lineno for f in {_FRAMES} if 'ipykernel_' in f.filename), 0)"
@@ -95,8 +96,8 @@ class Run:
 
     Kernels are forks of a server that has imported TensorFlow (``kernels="warm"``) or start anew
     (``"cold"``); where forks cannot work they start anew, and `cold` says why. `server` is one
-    that somebody else has started, in the same environment. `extensions` are loaded into each
-    kernel. A run can be used from several threads; close it, or use it in a ``with`` statement.
+    that somebody else has started, in the same environment. A run can be used from several
+    threads; close it, or use it in a ``with`` statement.
     """
 
     def __init__(
@@ -105,7 +106,6 @@ class Run:
         *,
         weather: Weather = PINNED,
         observers: Sequence[Observer] = (),
-        extensions: Sequence[str] = (),
         hash_seed: int | None = None,
         cell_seconds: float = CELL_SECONDS,
         cache: Path | None = None,
@@ -115,7 +115,7 @@ class Run:
         if kernels not in ("warm", "cold"):
             raise ValueError(f"kernels={kernels!r}: expected 'warm' or 'cold'")
         self.weather, self.observers, self.cell_seconds = weather, observers, cell_seconds
-        self.extensions = (*(o.extension for o in observers), *weather.extensions, *extensions)
+        self.extensions = (*(o.extension for o in observers), *weather.extensions)
         self.hash_seed = hash_seed
         self.cold = "as asked" if kernels == "cold" else cannot_fork()
         self._folder = tempfile.TemporaryDirectory(prefix="knotes-", ignore_cleanup_errors=True)
@@ -234,10 +234,13 @@ class _Client(NotebookClient):  # type: ignore[misc]
         self.km, self.kc = kernel.manager, kernel.client
         self.reply: Mapping[str, Any] = {}
         self.printed = 0
+        self.idle: asyncio.TimerHandle | None = None
         self.on_cell_executed = self._executed
 
     def _executed(self, cell: Any, cell_index: int, execute_reply: Any) -> None:
         self.reply = execute_reply["content"]
+        if self.idle is not None:
+            self.idle.cancel()
 
     def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
         """Take up a message, unless the cell floods."""
@@ -245,6 +248,10 @@ class _Client(NotebookClient):  # type: ignore[misc]
         if self.printed > CELL_OUTPUT:
             self.kernel.process.kill()  # which nbclient then sees
             return None
+        if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
+            # A kernel that stumbles over a cell falls idle and never answers.
+            loop = asyncio.get_running_loop()
+            self.idle = loop.call_later(IDLE_SECONDS, self.task_poll_for_reply.cancel)
         return super().process_message(msg, cell, cell_index)
 
     async def run(self, result: PageRun, folder: Path, observers: Sequence[Observer]) -> None:
@@ -267,7 +274,7 @@ class _Client(NotebookClient):  # type: ignore[misc]
             cell.outputs = _joined(cell.outputs)
 
     async def _run_cell(self, cell: Any, index: int, told: CellRun) -> None:
-        self.printed, self.reply = 0, {}
+        self.printed, self.reply, self.idle = 0, {}, None
         begin = time.perf_counter()
         await self.async_execute_cell(cell, index)
         told.seconds = time.perf_counter() - begin
@@ -304,6 +311,8 @@ class _Client(NotebookClient):  # type: ignore[misc]
 
     async def _cause(self) -> str:
         """Why the kernel is dead."""
+        if self.idle is not None and self.kernel.status() is None:
+            return "the kernel gave the cell up: it is idle and has not answered"
         if self.printed > CELL_OUTPUT:
             return f"printed more than {CELL_OUTPUT / 1e6:g} MB"
         code = await asyncio.to_thread(self.kernel.process.wait, 5)

@@ -66,13 +66,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="do not compare what the pages use of the API (for measuring what that costs)",
     )
     group.addoption(
-        "--kernel-extension",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="an IPython extension to load into every kernel",
-    )
-    group.addoption(
         "--verification-record",
         metavar="NAME",
         help="write verification/NAME/: which pages this run verified, and where",
@@ -116,7 +109,6 @@ def run_of(config: pytest.Config) -> Run:
             option.kernels,
             weather=WEATHERS.get(option.weather, PINNED),
             observers=() if option.no_tracing else (TRACING,),
-            extensions=option.kernel_extension,
             cell_seconds=option.cell_seconds,
             cache=config.rootpath / "_build" / "cache",
             server=Server(address) if Path(address).exists() and address else None,

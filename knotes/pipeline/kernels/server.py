@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -134,9 +135,10 @@ class Server:
             tempfile.tempdir = None
             os.chdir(wanted["cwd"])
             _forget_random_states()
-            sys.argv = ["ipykernel_launcher", *wanted["argv"]]
             from ipykernel.kernelapp import IPKernelApp
 
+            launcher = importlib.util.find_spec("ipykernel_launcher")
+            sys.argv = [str(launcher and launcher.origin), *wanted["argv"]]
             parent = f"--IPKernelApp.parent_handle={os.getppid()}"
             IPKernelApp.launch_instance(argv=[*wanted["argv"], parent])
             status = 0
