@@ -84,7 +84,9 @@ class Book:
             else:
                 found = [page for page in every if page == path.with_suffix(".md")]
             if not found:
-                raise PageError(f"PAGES: {argument!r} is not a page; expected book/<part>/<page>.md")
+                raise PageError(
+                    f"PAGES: {argument!r} is not a page; expected book/<part>/<page>.md"
+                )
             pages += found
         return list(dict.fromkeys(pages))
 

@@ -136,10 +136,10 @@ def _inspect(pipe: Connection) -> None:
     if missing:
         pipe.send(f"{', '.join(missing)} could not be imported ahead")
         return
-    from tensorflow.python.eager import context
+    from knotes import private
 
     # After a device is initialized (CUDA above all) a fork of the process is unusable.
-    started = context.context()._initialized
+    started = private.device_started()
     pipe.send("a TensorFlow device was initialized before the fork" if started else "")
 
 
