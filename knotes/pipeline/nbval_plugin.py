@@ -18,7 +18,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from knotes.pipeline import compare, notebooks, verification, warm
-from knotes.pipeline.api import coverage
+from knotes.pipeline.api import coverage, notes
 
 PICTURES = "_build/figures"
 
@@ -147,7 +147,7 @@ class UsesOfApi(PageTest):
         page: Any = self.parent
         if page.kernel is None or not page.kernel.is_alive():
             pytest.skip("no cell of the page ran, or its kernel died")
-        return coverage.differences(page.nb, asyncio.run(coverage.ask(page.kernel.kc)))
+        return notes.differences(page.nb, asyncio.run(coverage.ask(page.kernel.kc)))
 
 
 class PageCell(IPyNbCell):  # type: ignore[misc]

@@ -24,7 +24,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
 from nbval.plugin import coalesce_streams
 
 from knotes.pipeline import compare, contract, notebooks, warm
-from knotes.pipeline.api import coverage
+from knotes.pipeline.api import ApiError, coverage, notes
 from knotes.pipeline.notebooks import PageError
 
 CELL_SECONDS = 300
@@ -88,8 +88,8 @@ def run(page: Path) -> Any:
             raise PageError(f"{_place(page, notebook, cell)}: tagged raises-exception, raised none")
     if warm.tracing():
         try:
-            coverage.store(notebook, noted)
-        except coverage.CoverageError as error:
+            notes.store(notebook, noted)
+        except ApiError as error:
             raise PageError(f"{notebooks.name_of(page)}: {error}") from error
     return notebooks.normalize(notebook, page)
 
