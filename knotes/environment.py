@@ -53,15 +53,13 @@ def lacking() -> str:
     return f"this processor has no {' and no '.join(absent)}" if absent else ""
 
 
-def variables() -> dict[str, str]:
+def fixed() -> dict[str, str]:
     """The environment variables of a run on this machine, by name."""
-    fixed = COMMON if lacking() else COMMON | INSTRUCTIONS
-    replaced: dict[str, str] = json.loads(os.environ.get(REPLACED, "{}"))
-    return fixed | replaced
+    return COMMON if lacking() else COMMON | INSTRUCTIONS
 
 
 #: They must be set before NumPy and TensorFlow are imported.
-VARIABLES = variables()
+VARIABLES: dict[str, str] = fixed() | json.loads(os.environ.get(REPLACED, "{}"))
 #: Those that NumPy reads.
 OF_NUMPY = {"OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES"}
 
@@ -110,11 +108,10 @@ def setup(seed: int = 0) -> None:
 
 def _set_variables() -> None:
     """Set `VARIABLES`; warn about those that came too late, and of a processor without them."""
-    late = []
+    read: set[str] = OF_NUMPY & set(VARIABLES) if "numpy" in sys.modules else set()
     if "tensorflow" in sys.modules or "keras" in sys.modules:
-        late = [name for name in VARIABLES if os.environ.get(name) != VARIABLES[name]]
-    elif "numpy" in sys.modules:
-        late = [name for name in OF_NUMPY & set(VARIABLES) if os.environ.get(name) != VARIABLES[name]]
+        read = set(VARIABLES)
+    late = [name for name in read if os.environ.get(name) != VARIABLES[name]]
     if late:
         told = [
             f"{name} is {os.environ.get(name)!r}, expected {VARIABLES[name]!r}"

@@ -17,6 +17,7 @@ import difflib
 import io
 import json
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ from PIL import Image
 
 RTOL = 1e-5
 LEVELS = 16
+#: The most pixels of a figure: a page shows some hundred thousand.
+PIXELS = 4_000_000
+LINE = 200  # characters of a line that a message shows
 
 # A floating-point literal: has a point or an exponent, and is not part of a name or of a
 # dotted sequence such as a version.
@@ -77,15 +81,32 @@ def _close(a: float, b: float, rtol: float) -> bool:
 def text_diff(stored: str, new: str, context: int = 1, limit: int = 30) -> str:
     """A small line diff, stored lines with ``-`` and new lines with ``+``."""
     lines = difflib.unified_diff(stored.splitlines(), new.splitlines(), lineterm="", n=context)
-    shown = [line for line in lines if not line.startswith(("---", "+++"))]
+    shown = [clipped(line) for line in lines if not line.startswith(("---", "+++"))]
     if len(shown) > limit:
         shown = [*shown[:limit], f"… {len(shown) - limit} more lines"]
     return "\n".join(shown)
 
 
+def clipped(line: str, length: int = LINE) -> str:
+    """A line that is not longer than a message can bear."""
+    return line if len(line) <= length else f"{line[:length]}… {len(line) - length} more characters"
+
+
 def pixels(data: str) -> Pixels:
-    """RGB values, shape (height, width, 3), of a base64 PNG or JPEG on a white ground."""
-    image = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
+    """RGB values, shape (height, width, 3), of a base64 PNG or JPEG on a white ground.
+
+    Raises ValueError for data that is no such figure, or one of more than `PIXELS`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            file = Image.open(io.BytesIO(base64.b64decode(data)))
+        width, height = file.size
+        if width * height > PIXELS:
+            raise ValueError(f"{width} × {height} pixels; at most {PIXELS / 1e6:g} million")
+        image = file.convert("RGBA")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"cannot be decoded: {clipped(str(error))}") from error
     ground = Image.new("RGBA", image.size, "white")
     return np.asarray(Image.alpha_composite(ground, image).convert("RGB")).astype(np.int16)
 
@@ -94,7 +115,10 @@ def compare_images(stored: str, new: str, picture: Path, levels: int = LEVELS) -
     """Compare two base64 images; on a difference write stored, new, difference to `picture`."""
     if stored == new:
         return None
-    old, fresh = pixels(stored), pixels(new)
+    try:
+        old, fresh = pixels(stored), pixels(new)
+    except ValueError as error:
+        return Difference(f"figure that is not equal byte for byte {error}")
     if old.shape != fresh.shape:
         what = f"figure size (height, width): stored {old.shape[:2]}, new {fresh.shape[:2]}"
     else:
@@ -124,12 +148,22 @@ def _draw(old: Pixels, new: Pixels, picture: Path) -> Path:
 
 
 def summary(output: Any) -> str:
-    """Kind of an output in a few words: ``stdout``, ``error ValueError``, ``text/html, …``."""
+    """Kind of an output in a few words: ``stdout``, ``error ValueError``, ``text/html, …``.
+
+    The value of a cell's last line is told by its kinds alone, what is displayed by ``display of``.
+    """
     if output["output_type"] == "stream":
         return str(output["name"])
     if output["output_type"] == "error":
         return f"error {output['ename']}"
-    return ", ".join(sorted(output["data"]))
+    kinds = ", ".join(sorted(data_of(output))) or "no data"
+    return kinds if output["output_type"] == "execute_result" else f"display of {kinds}"
+
+
+def data_of(output: Any) -> dict[str, Any]:
+    """What an output shows, by kind; nothing for a stream or an error."""
+    data: dict[str, Any] = output.get("data") or {}
+    return data
 
 
 def compare_outputs(stored: Sequence[Any], new: Sequence[Any], picture: Path) -> list[Difference]:
@@ -164,7 +198,11 @@ def parts(a: Any, b: Any) -> list[tuple[str, str, str]]:
         old, new = (ANSI.sub("", "\n".join(o.get("traceback", []))) for o in (a, b))
         message = (f"message of {name}", a["evalue"], b["evalue"])
         return [message, (f"traceback of {name}", old, new)]
-    return [(m, _as_text(a["data"][m]), _as_text(b["data"][m])) for m in sorted(a["data"])]
+    data = data_of(a), data_of(b)
+    shown = [(m, _as_text(data[0][m]), _as_text(data[1][m])) for m in sorted(data[0])]
+    # the width of a figure, for instance
+    old, new = (_as_text(output.get("metadata") or {}) for output in (a, b))
+    return shown if old == new == "{}" else [*shown, ("metadata", old, new)]
 
 
 def _as_text(value: Any) -> str:
@@ -177,8 +215,7 @@ def _as_text(value: Any) -> str:
 
 def _texts(stored: Sequence[Any], new: Sequence[Any]) -> str:
     def text(outputs: Sequence[Any]) -> str:
-        return "\n".join(
-            parts(o, o)[0][1] if summary(o) not in IMAGES else summary(o) for o in outputs
-        )
+        shown = [part for output in outputs for part in parts(output, output)[:1]]
+        return "\n".join(part if name not in IMAGES else name for name, part, _ in shown)
 
     return text_diff(text(stored), text(new), limit=12)

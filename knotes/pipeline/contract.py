@@ -15,13 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from knotes.pipeline import compare, notebooks
 from knotes.pipeline.api import claims, coverage, inventory, notes
 from knotes.pipeline.api.symbols import Symbol, spelled
 from knotes.pipeline.book import Book
-from knotes.pipeline.notebooks import ROOT
 
 CELLS = (12, 30)
 MEDIAN_LINES = 4
@@ -55,11 +52,18 @@ SECTIONS = (
 )
 OPTIONAL_SECTIONS = frozenset({"Gradient"})
 TAGS = frozenset({"raises-exception", "hide-input"})
-OPT_OUTS = frozenset({"nbval-ignore-output", "nbval-skip"})
+OPT_OUTS = frozenset({"nbval-ignore-output", notebooks.SKIP})
 NOTE = re.compile(r"note:N[0-3]-\d{3}")
-REASON = re.compile(r"^# reason: \S", re.MULTILINE)
+REASON = re.compile(r"^# reason: (\S.*)", re.MULTILINE)
 LONG = re.compile(r"^\s*class |plt\.|axes?\b|knotes\.(curves|histograms|images|figure)", re.M)
 BANNED = re.compile(r"\b(simply|just|easy|easily|obviously|of course)\b|!(?=\s|$)", re.IGNORECASE)
+# Directives that show a file, or the output of code, that no comparison has seen.
+INCLUDED = re.compile(
+    r"^\s*(?:`{3,}|:{3,}|~{3,}|\.\.\s)\s*\{?"
+    r"(?:include|literalinclude|eval-rst|raw|code-cell|nb-exec-table|glue[\w:]*|csv-table|download)\b.*",
+    re.MULTILINE,
+)
+CONFLICT = re.compile(r"^(?:<{7}|>{7}|={7})(?:\s.*)?$", re.MULTILINE)
 # Things that change between runs or machines, with what they look like in an output.
 VOLATILE = {
     "an object's address": re.compile(r"\bat 0x[0-9a-f]{6,}|<[\w.]+ object at"),
@@ -75,6 +79,7 @@ class Page:
     """A text page with its stored notebook, read once."""
 
     path: Path
+    book: Book
 
     @property
     def part(self) -> str:
@@ -129,11 +134,17 @@ def clean_outputs(page: Page) -> Iterator[str]:
                         yield f"cell {number}: output holds {what}: {found[0]!r}"
 
 
+def reason_of(cell: Any) -> str:
+    """The reason that a cell gives for its opt-out from the comparison, empty if none."""
+    found = REASON.search(cell.source)
+    return found[1].strip() if found else ""
+
+
 def tags(page: Page) -> Iterator[str]:
     """Only known tags; every opt-out from the comparison gives its reason in the cell."""
     for number, cell in enumerate(page.code, 1):
         for tag in notebooks.tags_of(cell):
-            if tag in OPT_OUTS and not REASON.search(cell.source):
+            if tag in OPT_OUTS and not reason_of(cell):
                 yield f"cell {number}: tag {tag} without a line `# reason: …` in the cell"
             if tag not in TAGS | OPT_OUTS and not NOTE.fullmatch(tag):
                 known = ", ".join(sorted(TAGS | OPT_OUTS))
@@ -206,9 +217,25 @@ def style(page: Page) -> Iterator[str]:
         yield "cell 1: expected to begin with `import knotes`, a blank line, `knotes.setup()`"
 
 
+def nothing_foreign(page: Page) -> Iterator[str]:
+    """The site shows what was compared: nothing is run at build time, or put in from elsewhere."""
+    mode = page.stored.metadata.get("mystnb", {})
+    named = page.text.metadata.get("mystnb", {})
+    if mode or named:
+        yield "metadata `mystnb` of the page: the site build would run it; take it out"
+    for number, cell in enumerate(page.text.cells, 1):
+        if cell.cell_type != "code":
+            for found in INCLUDED.finditer(cell.source):
+                yield f"cell {number} of the text: {found[0].strip()!r} puts a file into the page"
+        elif not cell.source.strip():
+            yield f"cell {number} of the text: a code cell without code"
+        for found in CONFLICT.finditer(cell.source):
+            yield f"cell {number} of the text: {found[0].strip()!r} is left from a merge"
+
+
 def labels(page: Page) -> Iterator[str]:
     """Each label of the API names something that exists and that a cell of the page exercises."""
-    symbols, names = known_api()
+    symbols, names = known_api(page.book)
     found = claims.labels_of(page.stored)
     yield from claims.unknown(found, names)
     used = [notes.stored(cell) for cell in page.code]
@@ -217,17 +244,15 @@ def labels(page: Page) -> Iterator[str]:
 
 
 @functools.cache
-def known_api() -> tuple[Mapping[str, Symbol], Mapping[str, tuple[str, str]]]:
+def known_api(book: Book) -> tuple[Mapping[str, Symbol], Mapping[str, tuple[str, str]]]:
     """The saved inventory of the API, and every name that can be written for a part of it."""
-    symbols = inventory.load(Book(ROOT)).symbols
+    symbols = inventory.load(book).symbols
     return symbols, spelled(symbols)
 
 
 def in_contents(page: Page) -> Iterator[str]:
     """The page is listed in the table of contents."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
-    listed = {c["file"] for part in toc.get("parts", []) for c in part["chapters"]}
-    if notebooks.name_of(page.path) not in listed:
+    if notebooks.name_of(page.path) not in set(page.book.listed()):
         yield f"not listed in _toc.yml; add `- file: {notebooks.name_of(page.path)}`"
 
 
@@ -239,12 +264,13 @@ RULES: tuple[Callable[[Page], Iterator[str]], ...] = (
     figures,
     structure,
     style,
+    nothing_foreign,
     labels,
     in_contents,
 )
 
 
-def faults(path: Path) -> list[str]:
+def faults(path: Path, book: Book) -> list[str]:
     """All faults of a text page, each one line; empty if the page keeps the contract."""
-    page = Page(path)
+    page = Page(path, book)
     return [fault for rule in RULES for fault in rule(page)]

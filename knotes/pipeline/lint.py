@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from knotes.pipeline import notebooks
+from knotes.pipeline.book import Book
 
-FOLDER = notebooks.ROOT / "_build" / "lint"
 # A page reuses names, mixes arrays with lists, which NumPy's stubs take amiss, and puts
 # `calls.append(n) or n` into a lambda, and breaks signatures on purpose; what is left
 # finds names that do not exist, wrong attributes, and wrong calls of this project's functions.
@@ -44,7 +44,7 @@ FLAGS = (
 )
 
 
-def module_of(page: Path, folder: Path = FOLDER) -> Path:
+def module_of(page: Path, folder: Path) -> Path:
     """Write the cells of a page as a Python module; a comment above each names the cell."""
     parts = []
     for number, cell in enumerate(notebooks.code_cells(notebooks.read_text(page)), 1):
@@ -54,9 +54,11 @@ def module_of(page: Path, folder: Path = FOLDER) -> Path:
     return target
 
 
-def main(pages: Iterable[Path] | None = None) -> int:
-    """Check the pages (default: all); returns mypy's exit status."""
-    modules = [module_of(page) for page in (pages or notebooks.text_pages())]
+def main(book: Book | None = None, pages: Iterable[Path] = ()) -> int:
+    """Check the pages of a book (default: all); returns mypy's exit status."""
+    book = book or Book.find()
+    folder = book.built / "lint"
+    modules = [module_of(page, folder) for page in (pages or book.pages())]
     command = [sys.executable, "-m", "mypy", *FLAGS, *map(str, modules)]
     return subprocess.run(command, check=False).returncode
 

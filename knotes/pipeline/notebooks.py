@@ -6,45 +6,28 @@ cells with their outputs, which only the recorder writes (see `knotes.pipeline.r
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
 
-ROOT = Path(__file__).resolve().parents[2]
-BOOK = ROOT / "book"
-REFERENCE = "reference"
+from knotes.pipeline.book import PageError, name_of
+
+__all__ = ["PageError", "name_of"]
+
+#: Packages whose versions decide what a page shows; a notebook notes those it was made with.
+SUBJECTS = ("keras", "tensorflow", "numpy", "matplotlib", "scikit-learn")
+SKIP = "nbval-skip"
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 # Options of a code cell that decide how it runs or what a reader sees.
 CELL_METADATA = ("tags", "mystnb")
-
-
-class PageError(Exception):
-    """A page that cannot be read, run or stored; the message names the page."""
-
-
-def name_of(path: Path) -> str:
-    """Name of a page: its path below the root without suffix, ``book/layers/dense``.
-
-    For a page elsewhere it is the stem alone: no path of a machine gets into a message.
-    """
-    path = path.resolve()
-    path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
-    return path.with_suffix("").as_posix()
-
-
-def text_pages(folder: Path = BOOK) -> list[Path]:
-    """Every text page in the parts of the book (``book/*/*.md``), sorted.
-
-    Not those of the reference: they run nothing, the site makes them from the other pages.
-    """
-    left_out = (".", REFERENCE)
-    return sorted(p for p in folder.glob("*/*.md") if not p.parent.name.startswith(left_out))
 
 
 def digest(path: Path) -> str:
@@ -79,6 +62,30 @@ def read_stored(path: Path) -> Any:
 def code_cells(notebook: Any) -> list[Any]:
     """The code cells of a notebook, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_skipped(cell: Any) -> bool:
+    """Whether a cell asks not to be run."""
+    return SKIP in tags_of(cell)
+
+
+def is_run(cell: Any) -> bool:
+    """Whether a cell is one that Jupyter runs and counts: code, not empty, not to be skipped."""
+    return cell.cell_type == "code" and bool(cell.source.strip()) and not is_skipped(cell)
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of what decides what a page shows."""
+    found = {}
+    for package in SUBJECTS:
+        # TensorFlow for CPUs alone has a name of its own
+        for name in (package, f"{package}-cpu"):
+            try:
+                found[package] = version(name)
+                break
+            except PackageNotFoundError:
+                continue
+    return found
 
 
 def essence(cell: Any) -> tuple[str, str, dict[str, Any]]:
@@ -116,7 +123,7 @@ def out_of_step(text: Any, stored: Any) -> list[str]:
             what = f"{new!r} in the text, {old!r} stored" if old != new else "options differ"
             faults.append(f"{a.cell_type} cell {number}: {what}")
             break
-    counts = [cell.execution_count for cell in code_cells(stored)]
+    counts = [cell.execution_count for cell in code_cells(stored) if is_run(cell)]
     if counts != list(range(1, len(counts) + 1)):
         faults.append(f"execution counts are {counts}, expected 1 to {len(counts)}")
     return faults
@@ -131,36 +138,39 @@ def _first_difference(old: str, new: str) -> tuple[str, str]:
     return "\n".join(a[n : n + 1]), "\n".join(b[n : n + 1])
 
 
-def normalize(notebook: Any, source: Path) -> Any:
+def normalize(notebook: Any, source: str) -> Any:
     """A copy with nothing in it that changes from run to run.
 
     Cell ids come from the content, times and run-dependent metadata are dropped, counts are 1..n.
+    `source` is the digest of the text that the notebook was made from.
     """
-    counts = iter(range(1, len(notebook.cells) + 1))
+    count = 0
     seen: dict[str, int] = {}
     cells = []
     for cell in notebook.cells:
         kind, text, options = essence(cell)
         name = hashlib.sha256(f"{kind}\n{text}".encode()).hexdigest()[:8]
         seen[name] = seen.get(name, 0) + 1
-        fresh = (nbformat.v4.new_code_cell if kind == "code" else nbformat.v4.new_markdown_cell)(
+        fresh = getattr(nbformat.v4, f"new_{kind}_cell")(
             text, metadata=options, id=name if seen[name] == 1 else f"{name}-{seen[name]}"
         )
         if kind == "code":
             if cell.metadata.get("knotes"):  # what it uses of the API, in a fixed order
                 fresh.metadata["knotes"] = cell.metadata["knotes"]
-            fresh.execution_count = next(counts)
+            if is_run(cell):
+                count += 1
+                fresh.execution_count = count
             fresh.outputs = [_normal_output(o, fresh.execution_count) for o in cell.outputs]
         cells.append(fresh)
     metadata = {
         "kernelspec": KERNELSPEC,
         "language_info": {"name": "python"},
-        "knotes": {"source": digest(source)},
+        "knotes": {"source": source, "versions": versions()},
     }
     return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
 
 
-def _normal_output(output: Any, count: int) -> Any:
+def _normal_output(output: Any, count: int | None) -> Any:
     output = nbformat.from_dict(output)
     if output.output_type == "execute_result":
         output.execution_count = count
@@ -169,43 +179,32 @@ def _normal_output(output: Any, count: int) -> Any:
 
 
 def write(notebook: Any, path: Path) -> bool:
-    """Store a notebook: whole or not at all. Return whether the file changed."""
+    """Store a notebook: whole or not at all. Return whether the file changed.
+
+    Raises `PageError` if the file cannot be written.
+    """
     nbformat.validate(notebook)
     text = nbformat.writes(notebook, indent=1) + "\n"
-    if path.is_file() and path.read_text("utf8") == text:
-        return False
-    write_atomically(path, text)
+    try:
+        if path.is_file() and path.read_bytes() == text.encode():
+            return False
+        write_atomically(path, text)
+    except OSError as error:
+        raise PageError(f"{name_of(path)}: cannot be stored: {error.strerror}") from error
     return True
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file through a temporary one beside it, then replace."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf8") as file:
+        with os.fdopen(handle, "w", encoding="utf8", newline="\n") as file:
             file.write(text)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
-
-
-def resolve_pages(arguments: Iterable[str]) -> list[Path]:
-    """Text pages named on a command line: a page (.md, .ipynb or neither) or a folder of pages.
-
-    Raises `PageError` for a name that is none of these.
-    """
-    pages: list[Path] = []
-    for argument in arguments:
-        path = Path(argument).resolve()
-        if path.is_dir():
-            found = sorted(path.glob("*.md")) if path != BOOK else text_pages(path)
-        else:
-            text = path.with_suffix(".md")
-            found = [text] if text.is_file() and text in text_pages() else []
-        if not found:
-            raise PageError(f"PAGES: {argument!r} is not a page; expected book/<part>/<page>.md")
-        pages += found
-    return list(dict.fromkeys(pages))

@@ -2,117 +2,109 @@
 
     python -m knotes.pipeline.record [--kernels cold] [PAGE ...]
 
-The only writer of ``book/**/*.ipynb``. Without arguments it runs the pages whose text differs
-from the one their notebook was made from. A notebook is replaced only when every cell ran.
+The only writer of ``book/**/*.ipynb``. Without arguments it runs the pages whose notebook was made
+from another text, or with other versions of Keras and its kin. Each page is run twice, in processes
+that order sets and draw unseeded numbers differently: what does not repeat could not be verified,
+and is named instead of stored. A notebook is replaced only when every cell ran.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
-import subprocess
+import os
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
-from nbval.plugin import coalesce_streams
-
-from knotes.pipeline import compare, contract, notebooks, warm
-from knotes.pipeline.api import ApiError, coverage, notes
-from knotes.pipeline.notebooks import PageError
-
-CELL_SECONDS = 300
-# Line of the cell that raised last, asked of the kernel: short tracebacks do not show it.
-_FRAMES = "__import__('traceback').extract_tb(__import__('sys').last_traceback)"
-FAILING_LINE = f"next((f.lineno for f in {_FRAMES} if 'ipykernel_' in f.filename), '')"
+from knotes import environment
+from knotes.pipeline import compare, contract, notebooks
+from knotes.pipeline.api import ApiError, notes
+from knotes.pipeline.book import Book, PageError, name_of
+from knotes.pipeline.engine import Run
+from knotes.pipeline.tracing import TRACING
 
 
-def is_current(page: Path) -> bool:
-    """Whether the stored notebook of a text page was made from exactly this text."""
+def why_stale(page: Path) -> str:
+    """Why the stored notebook of a text page is not what a run of it gives; empty if it is."""
     stored = page.with_suffix(".ipynb")
     if not stored.is_file():
-        return False
+        return "never run"
     try:
         notebook = notebooks.read_stored(stored)
     except PageError:
-        return False
-    source = notebook.metadata.get("knotes", {}).get("source")
-    in_step = not notebooks.out_of_step(notebooks.read_text(page), notebook)
-    return source == notebooks.digest(page) and in_step
+        return "its notebook cannot be read"
+    made = notebook.metadata.get("knotes", {})
+    if made.get("source") != notebooks.digest(page):
+        return "the text has changed"
+    if notebooks.out_of_step(notebooks.read_text(page), notebook):
+        return "text and notebook are out of step"
+    now, then = notebooks.versions(), made.get("versions", {})
+    other = [name for name in now if now[name] != then.get(name)]
+    return ", ".join(f"{name} {then.get(name, '?')} → {now[name]}" for name in other)
 
 
-def run(page: Path) -> Any:
-    """Run a text page in a fresh kernel; return the normalized notebook with its outputs.
+def run(page: Path, with_: Run) -> tuple[Any, float]:
+    """Run a text page: the normalized notebook with its outputs, and the seconds of its cells.
 
-    Raises `PageError` naming page, cell, line and error if a cell fails, times out or kills
-    the kernel.
+    Raises `PageError` naming page, cell, line and error if a cell fails or the page is broken off.
     """
-    notebook = notebooks.read_text(page)
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        record_timing=False,
-        store_widget_state=False,
-        kernel_name=CURRENT_ENV_KERNEL_NAME,
-        resources={"metadata": {"path": str(page.parent)}},
-    )
-    at = {"cell": notebooks.code_cells(notebook)[0], "line": ""}
-    noted: list[Any] = []
-
-    async def on_error(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        at["line"] = str(await warm.ask(client.kc, FAILING_LINE) or "")
-
-    async def on_executed(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        if cell is notebooks.code_cells(notebook)[-1]:
-            noted.extend(await coverage.ask(client.kc))
-
-    client.on_cell_start = lambda cell, cell_index: at.update(cell=cell)
-    client.on_cell_error = on_error
-    client.on_cell_executed = on_executed
-    client.km = client.create_kernel_manager()
-    client.km.kernel_spec_manager = NbvalKernelspecManager()
-    try:
-        client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:
-        raise PageError(_failure(page, notebook, error, **at)) from error
-    for cell in notebooks.code_cells(notebook):
-        cell.outputs = coalesce_streams(cell.outputs)
-        expected = "raises-exception" in notebooks.tags_of(cell)
-        if expected and not any(o.output_type == "error" for o in cell.outputs):
-            raise PageError(f"{_place(page, notebook, cell)}: tagged raises-exception, raised none")
-    if warm.tracing():
+    source, notebook = notebooks.digest(page), notebooks.read_text(page)
+    result = with_.page(notebook, page.parent)
+    cells = notebooks.code_cells(result.notebook)
+    if result.broken:
+        raise PageError(_place(page, result.notebook, result.broken_at, result.broken))
+    for number, told in enumerate(result.cells, 1):
+        if told.fault:
+            where = f", line {told.line}" if told.line else ""
+            raise PageError(_place(page, result.notebook, number, told.fault, where))
+        for output in cells[number - 1].outputs:
+            for name in set(compare.IMAGES) & set(compare.data_of(output)):
+                try:
+                    compare.pixels(output["data"][name])
+                except ValueError as error:
+                    raise PageError(_place(page, notebook, number, f"figure: {error}")) from error
+    if TRACING in with_.observers:
         try:
-            notes.store(notebook, noted)
+            notes.store(result.notebook, notes.decode(result.observed[TRACING.name]))
         except ApiError as error:
-            raise PageError(f"{notebooks.name_of(page)}: {error}") from error
-    return notebooks.normalize(notebook, page)
+            raise PageError(f"{name_of(page)}: {error}") from error
+    return notebooks.normalize(result.notebook, source), result.seconds
 
 
-def _failure(page: Path, notebook: Any, error: Exception, cell: Any, line: str) -> str:
-    """Page, cell, line and error of a cell that failed."""
-    where = f", line {line}" if line.isdigit() else ""
-    if isinstance(error, CellExecutionError):
-        what = f"{error.ename}: {error.evalue}"
-    elif isinstance(error, CellTimeoutError):
-        what = f"still running after {CELL_SECONDS} s"
-    elif isinstance(error, DeadKernelError):
-        what = "the kernel died"
-    else:  # it did not come up
-        what = str(error)
-    source = "\n".join("    " + text for text in cell.source.splitlines())
-    return f"{_place(page, notebook, cell)}{where}: {what}\n{source}"
-
-
-def _place(page: Path, notebook: Any, cell: Any) -> str:
-    number = next(i for i, c in enumerate(notebooks.code_cells(notebook), 1) if c is cell)
+def _place(page: Path, notebook: Any, number: int, what: str, where: str = "") -> str:
+    """Page, cell, line and error, then the source of the cell."""
+    if not number:
+        return f"{name_of(page)}: {what}"
+    cell = notebooks.code_cells(notebook)[number - 1]
     heading = next(h for c, h in notebooks.headings(notebook) if c is cell)
-    return f"{notebooks.name_of(page)}: code cell {number} ({heading})"
+    source = "\n".join("    " + compare.clipped(text) for text in cell.source.splitlines())
+    what = compare.clipped(what, 2000)
+    return f"{name_of(page)}: code cell {number} ({heading}){where}: {what}\n{source}"
+
+
+def not_repeated(first: Any, second: Any) -> list[str]:
+    """The outputs that came out otherwise when a page was run again, cell by cell."""
+    lines = []
+    for number, (old, new) in enumerate(
+        zip(notebooks.code_cells(first), notebooks.code_cells(second), strict=True), 1
+    ):
+        if "nbval-ignore-output" not in notebooks.tags_of(old):
+            lines += [f"cell {number}: {told}" for told in _differences(old.outputs, new.outputs)]
+        if old.metadata.get("knotes") != new.metadata.get("knotes"):
+            lines.append(f"cell {number}: what it uses of the API")
+    return lines
+
+
+def _differences(old: Sequence[Any], new: Sequence[Any]) -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = compare.compare_outputs(old, new, Path(folder, "figure.png"))
+    texts = [f"{difference.what}\n{difference.detail}".rstrip() for difference in found]
+    return [text.replace("\n", "\n      ") for text in texts]
 
 
 def changes(old: Any | None, new: Any) -> list[str]:
@@ -132,74 +124,116 @@ def changes(old: Any | None, new: Any) -> list[str]:
     gone = len(old_cells) - len(pairs)
     if gone:
         lines.append(f"{gone} cells of the stored page are gone or changed in source")
-    with tempfile.TemporaryDirectory() as folder:
-        for number, cell in enumerate(new_cells):
-            place = f"cell {number + 1} ({headings[id(cell)]})"
-            if number not in pairs:
-                shown = "; ".join(map(compare.summary, cell.outputs)) or "no output"
-                lines.append(f"{place}: new source, {shown}")
-                continue
-            stored = old_cells[pairs[number]].outputs
-            found = compare.compare_outputs(stored, cell.outputs, Path(folder, "figure.png"))
-            for difference in found:
-                text = f"{difference.what}\n{difference.detail}".rstrip()
-                lines.append(f"{place}: {text}".replace("\n", "\n      "))
-            if not found and stored != cell.outputs:
-                lines.append(f"{place}: equal within the tolerance, stored anew")
+    for number, cell in enumerate(new_cells):
+        place = f"cell {number + 1} ({headings[id(cell)]})"
+        if number not in pairs:
+            shown = "; ".join(map(compare.summary, cell.outputs)) or "no output"
+            lines.append(f"{place}: new source, {shown}")
+            continue
+        stored = old_cells[pairs[number]].outputs
+        found = _differences(stored, cell.outputs)
+        lines += [f"{place}: {text}" for text in found]
+        if not found and stored != cell.outputs:
+            lines.append(f"{place}: equal within the tolerance, stored anew")
     return lines
 
 
-def record(page: Path) -> bool:
-    """Run one page, store its notebook, print what changed. Return whether the file changed."""
-    target = page.with_suffix(".ipynb")
-    name = notebooks.name_of(page)
-    print(f"{name}: running", flush=True)
-    begin = time.perf_counter()
-    try:
-        old = notebooks.read_stored(target) if target.is_file() else None
-    except PageError as error:
-        print(f"  {error}; it is made anew")
-        old = None
-    new = run(page)
-    changed = notebooks.write(new, target)
-    seconds = time.perf_counter() - begin
-    state = "stored" if changed else "unchanged"
-    print(f"  {state}: {len(notebooks.code_cells(new))} cells in {seconds:.1f} s")
-    for line in changes(old, new):
-        print(f"    {line}")
-    for fault in contract.faults(page):
-        print(f"  to mend: {fault}")
-    return changed
+class Recorder:
+    """Runs pages, each twice, on all cores, and stores them one after the other."""
+
+    def __init__(self, book: Book, kernels: str = "warm", workers: int | None = None) -> None:
+        self.book = book
+        self._stack = ExitStack()
+        self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
+        cache = book.built / "cache"
+        self.runs = [
+            self._stack.enter_context(
+                Run(kernels, observers=[TRACING], hash_seed=seed, cache=cache)
+            )
+            for seed in (1, 2)
+        ]
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._stack.close()
+        self._pool.shutdown()
+
+    def record(self, pages: Sequence[Path]) -> Iterator[tuple[Path, list[str] | PageError]]:
+        """Run and store pages; yields each with what to tell of it, or why it was not stored."""
+        running = [
+            (page, [self._pool.submit(run, page, each) for each in self.runs]) for page in pages
+        ]
+        for page, twice in running:
+            try:
+                yield page, self._store(page, twice)
+            except PageError as error:
+                twice[1].cancel()
+                yield page, error
+
+    def _store(self, page: Path, twice: Sequence[Future[tuple[Any, float]]]) -> list[str]:
+        new, seconds = twice[0].result()
+        again, _ = twice[1].result()
+        if not page.is_file() or notebooks.digest(page) != new.metadata["knotes"]["source"]:
+            raise PageError(f"{name_of(page)}: its text has changed while it was run; run it again")
+        if found := not_repeated(new, again):
+            told = "\n    ".join([f"{name_of(page)}: run twice, came out otherwise:", *found])
+            raise PageError(told)
+        target = page.with_suffix(".ipynb")
+        lines = []
+        try:
+            old = notebooks.read_stored(target) if target.is_file() else None
+        except PageError as error:
+            lines.append(f"{error}; it is made anew")
+            old = None
+        state = "stored" if notebooks.write(new, target) else "unchanged"
+        lines.append(f"{state}: {len(notebooks.code_cells(new))} cells in {seconds:.1f} s")
+        lines += [f"  {line}" for line in changes(old, new)]
+        return lines + [f"to mend: {fault}" for fault in contract.faults(page, self.book)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status: 0, or 1 if a page failed."""
+    """Command line; returns the exit status: 0, 1 if a page failed, 130 if interrupted."""
     parser = argparse.ArgumentParser(prog="knotes.pipeline.record", description=__doc__)
-    parser.add_argument("pages", nargs="*", metavar="PAGE", help="default: changed pages")
+    parser.add_argument("pages", nargs="*", metavar="PAGE", help="default: pages that are stale")
     parser.add_argument("--kernels", choices=("warm", "cold"), default="warm")
     options = parser.parse_args(arguments)
-    failed = 0
     try:
-        pages = notebooks.resolve_pages(options.pages)
+        book = Book.find()
+        pages = book.resolve(options.pages)
         if not pages:
-            pages = [page for page in notebooks.text_pages() if not is_current(page)]
+            stale = {page: why for page in book.pages() if (why := why_stale(page))}
+            for page, why in stale.items():
+                print(f"{name_of(page)}: to be run: {why}")
+            pages = list(stale)
     except PageError as error:
         print(error, file=sys.stderr)
         return 1
     if not pages:
         print("Every stored notebook is made from the text as it is: nothing to run.")
         return 0
-    reason = warm.enable(options.kernels)
-    if reason:
-        print(f"Cold kernels: {reason}.")
-    for page in pages:
-        try:
-            record(page)
-        except PageError as error:
-            failed += 1
-            print(f"FAILED, stored notebook untouched. {error}", file=sys.stderr)
+    if reason := environment.lacking():
+        print(f"Last digits may differ: {reason}.")
+    stored = failed = 0
+    try:
+        with Recorder(book, options.kernels) as recorder:
+            for page, told in recorder.record(pages):
+                if isinstance(told, PageError):
+                    failed += 1
+                    print(f"FAILED, stored notebook untouched. {told}", file=sys.stderr, flush=True)
+                else:
+                    stored += 1
+                    print("\n  ".join([name_of(page), *told]), flush=True)
+            if recorder.runs[0].cold and options.kernels == "warm":
+                print(f"Cold kernels: {recorder.runs[0].cold}.")
+    except KeyboardInterrupt:
+        left = len(pages) - stored - failed
+        print(f"\nInterrupted: {stored} pages stored, {left} untouched.", file=sys.stderr)
+        return 130
     if len(pages) > 1 or failed:
-        print(f"{len(pages) - failed} of {len(pages)} pages run and stored.")
+        print(f"{stored} of {len(pages)} pages run and stored.")
     return 1 if failed else 0
 
 

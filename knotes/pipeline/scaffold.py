@@ -17,7 +17,10 @@ from string import Template
 
 import yaml
 
-from knotes.pipeline.notebooks import ROOT, PageError, name_of, write_atomically
+from knotes.pipeline.book import PageError, name_of
+from knotes.pipeline.notebooks import write_atomically
+
+ROOT = Path(__file__).resolve().parents[2]
 
 TEMPLATES = Path(__file__).with_name("templates")
 ARRAY = 'x = np.arange(6.0, dtype="float32").reshape(2, 3)\n'

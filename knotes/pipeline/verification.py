@@ -1,13 +1,15 @@
-"""Records of verification: which pages a run compared, cell by cell, and on what.
+"""Records of verification: which pages were compared, cell by cell, on what, in which roundings.
 
-``verification/NAME.json`` is written by ``pytest --nbval book/ --verification-record NAME`` and
-committed:
+``verification/NAME/<part>/<page>.json`` is written for each page that passed by
+``pytest --nbval book/ --verification-record NAME`` and committed:
 
-    {"name": "cpu", "date": "2026-11-21",
+    {"sha256": "…", "cells": 31, "opt_outs": 0,
      "environment": {"device": "CPU", "keras": "3.15.1", "tensorflow": "2.21.0", "python": …},
-     "pages": {"book/layers/dense": {"sha256": "…", "cells": 31, "opt_outs": 0}}}
+     "agreed": {"pinned": "2026-12-01", "noise": "2026-12-01"}}
 
-A record speaks for a page only while the bytes of the page's ``.ipynb`` are the verified ones.
+`agreed` are the rounding environments in which every output agreed, each with the day. A record
+speaks for a page only while the bytes of the page's ``.ipynb`` are the verified ones. A run of some
+pages touches the records of these alone.
 """
 
 from __future__ import annotations
@@ -20,30 +22,28 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sphinx.errors import ConfigError
-
 from knotes.pipeline import contract, notebooks
-from knotes.pipeline.notebooks import ROOT
+from knotes.pipeline.book import Book, PageError
+from knotes.pipeline.weather import PINNED, WEATHERS
 
 if TYPE_CHECKING:
     import pytest
 
 FOLDER = "verification"
-PACKAGES = ("keras", "numpy", "matplotlib")
+#: What is told of an environment, in the order in which it is told.
 VERSIONS = {"keras": "Keras", "tensorflow": "TensorFlow"}
 
 
-class RecordError(ConfigError):
-    """A record that is not of the form described above."""
+class RecordError(Exception):
+    """A record that is not of the form described above; names file, key, what was expected."""
 
 
 @dataclass(frozen=True)
 class PageRecord:
-    """What one run verified on one page.
+    """What was verified of one page.
 
     `opt_outs` of the `cells` code cells were run without comparing (or not run).
     """
@@ -51,89 +51,87 @@ class PageRecord:
     sha256: str
     cells: int
     opt_outs: int
+    environment: Mapping[str, str]
+    agreed: Mapping[str, str]
+
+    @property
+    def date(self) -> str:
+        """The day of the last comparison."""
+        return max(self.agreed.values())
 
 
 @dataclass(frozen=True)
 class Record:
-    """One verification run."""
+    """The pages verified on one kind of machine, by their names."""
 
     name: str
-    date: str
-    environment: Mapping[str, str]
     pages: Mapping[str, PageRecord]
 
-    def write(self, folder: Path = ROOT / FOLDER) -> Path:
-        """Write the record, whole or not at all; returns its path."""
-        target = folder / f"{self.name}.json"
-        text = json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
-        notebooks.write_atomically(target, text)
-        return target
+
+def path_of(book: Book, name: str, page: str) -> Path:
+    """Where the record of a page (``book/layers/dense``) is."""
+    return book.root / FOLDER / name / Path(page).relative_to("book").with_suffix(".json")
 
 
-def load(folder: Path) -> list[Record]:
-    """Read all records of a folder, by name; a folder that is not there holds none.
+def load(book: Book) -> list[Record]:
+    """All records of a book, by name.
 
-    Raises:
-        RecordError: naming file, key, what was expected and what is there.
-
+    Raises `RecordError` for one that is not of the form described above.
     """
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    found = []
+    for folder in sorted((book.root / FOLDER).glob("*/")):
+        pages = {}
+        for path in sorted(folder.rglob("*.json")):
+            page = "book" / path.relative_to(folder).with_suffix("")
+            pages[page.as_posix()] = read(path)
+        found.append(Record(folder.name, pages))
+    return found
 
 
-def read(path: Path) -> Record:
-    """Read one record.
+def read(path: Path) -> PageRecord:
+    """Read the record of one page.
 
-    Raises:
-        RecordError: naming file, key, what was expected and what is there.
-
+    Raises `RecordError` naming file, key, what was expected and what is there.
     """
 
     def fail(key: str, expected: str, got: object) -> RecordError:
-        return RecordError(
-            f"{path.parent.name}/{path.name}: {key}: expected {expected}, got {got!r}"
-        )
+        name = path.relative_to(path.parents[2]).as_posix()
+        return RecordError(f"{name}: {key}: expected {expected}, got {got!r}")
 
-    def integer(key: str, value: object, low: int, high: int | None = None) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < low:
-            raise fail(key, f"an integer of at least {low}", value)
-        if high is not None and value > high:
-            raise fail(key, f"at most {high}, the number of cells", value)
+    def integer(key: str, low: int, high: float, meaning: str) -> int:
+        value = data[key]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise fail(key, meaning, value)
         return value
 
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise RecordError(f"{path.parent.name}/{path.name}: not JSON: {error}") from error
-    if not isinstance(data, dict) or set(data) != {"name", "date", "environment", "pages"}:
+        raise fail("record", "JSON", str(error)) from error
+    keys = {"sha256", "cells", "opt_outs", "environment", "agreed"}
+    if not isinstance(data, dict) or set(data) != keys:
         got = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise fail("record", "the keys name, date, environment, pages", got)
-    if data["name"] != path.stem:
-        raise fail("name", f"the name of the file, {path.stem!r}", data["name"])
-    try:
-        datetime.date.fromisoformat(data["date"])
-    except (TypeError, ValueError) as error:
-        raise fail("date", "a day such as '2026-11-21'", data["date"]) from error
-    environment = data["environment"]
-    needed = {"device", *VERSIONS}
-    if (
-        not isinstance(environment, dict)
-        or not needed <= set(environment)
-        or not all(isinstance(value, str) and value for value in environment.values())
-    ):
+        raise fail("record", f"the keys {', '.join(sorted(keys))}", got)
+    if not re.fullmatch("[0-9a-f]{64}", str(data["sha256"])):
+        raise fail("sha256", "64 hexadecimal digits", data["sha256"])
+    cells = integer("cells", 1, float("inf"), "an integer of at least 1")
+    opt_outs = integer("opt_outs", 0, cells, f"an integer from 0 to {cells}, the number of cells")
+    environment, needed = data["environment"], {"device", *VERSIONS}
+    if not _strings(environment) or not needed <= set(environment):
         raise fail("environment", f"strings, with {', '.join(sorted(needed))}", environment)
-    if not isinstance(data["pages"], dict):
-        raise fail("pages", "an object with one entry a page", data["pages"])
-    pages = {}
-    for page, entry in data["pages"].items():
-        key = f"pages: {page}"
-        if not isinstance(entry, dict) or set(entry) != {"sha256", "cells", "opt_outs"}:
-            raise fail(key, "the keys sha256, cells, opt_outs", entry)
-        if not re.fullmatch("[0-9a-f]{64}", str(entry["sha256"])):
-            raise fail(f"{key}: sha256", "64 hexadecimal digits", entry["sha256"])
-        cells = integer(f"{key}: cells", entry["cells"], 1)
-        opt_outs = integer(f"{key}: opt_outs", entry["opt_outs"], 0, cells)
-        pages[page] = PageRecord(entry["sha256"], cells, opt_outs)
-    return Record(data["name"], data["date"], environment, pages)
+    agreed, known = data["agreed"], {PINNED.name, *WEATHERS}
+    if not _strings(agreed) or not agreed or not set(agreed) <= known:
+        raise fail("agreed", f"a day for some of {', '.join(sorted(known))}", agreed)
+    for name, day in agreed.items():
+        try:
+            datetime.date.fromisoformat(day)
+        except ValueError as error:
+            raise fail(f"agreed: {name}", "a day such as '2026-11-21'", day) from error
+    return PageRecord(data["sha256"], cells, opt_outs, environment, agreed)
+
+
+def _strings(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(v, str) and v for v in value.values())
 
 
 def environment() -> dict[str, str]:
@@ -144,46 +142,85 @@ def environment() -> dict[str, str]:
     )
     command = [sys.executable, "-c", code]
     device = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = {"device": device.stdout.strip().splitlines()[-1], "python": platform.python_version()}
-    found["platform"] = f"{platform.system()} {platform.machine()}"
-    found |= {package: version(package) for package in PACKAGES}
-    for package in ("tensorflow", "tensorflow-cpu"):
-        try:
-            found["tensorflow"] = version(package)
-            break
-        except PackageNotFoundError:
-            continue
-    return found
+    return {
+        "device": device.stdout.strip().splitlines()[-1],
+        "platform": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **notebooks.versions(),
+    }
 
 
 class Recorder:
-    """Collects the reports of a run and writes its record at the end."""
+    """Collects the reports of a run and writes the records of its pages at the end."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.name: str = config.option.verification_record
+    def __init__(self, book: Book, name: str, weather: str) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name):
+            raise PageError(f"record {name!r}: expected lower-case letters, digits, '.' and '-'")
+        self.book, self.name, self.weather = book, name, weather
         self.passed: dict[str, set[str]] = {}
+        self.digests: dict[str, str] = {}
         self.spoiled: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take up the result of one test of a page."""
         file, _, item = report.nodeid.partition("::")
         if not file.endswith(".ipynb"):
             return
-        page = notebooks.name_of(ROOT / file)
-        if not report.passed:
+        page = self.book.name_of(self.book.root / file)
+        told = dict(report.user_properties)
+        self.digests[page] = str(told.get("sha256", ""))
+        if report.failed:
             self.spoiled.add(page)
         elif report.when == "call":
             self.passed.setdefault(page, set()).add(item)
 
     def pytest_sessionfinish(self) -> None:
-        pages = {}
-        for page, items in sorted(self.passed.items()):
-            path = ROOT / f"{page}.ipynb"
-            cells = notebooks.code_cells(notebooks.read_stored(path))
-            if page in self.spoiled or len(items) != len(cells) + 2:
-                continue
-            opt_outs = sum(bool(contract.OPT_OUTS & set(notebooks.tags_of(c))) for c in cells)
-            pages[page] = PageRecord(notebooks.digest(path), len(cells), opt_outs)
-        if pages:
-            today = datetime.date.today().isoformat()
-            path = Record(self.name, today, environment(), pages).write()
-            print(f"\n{path.relative_to(ROOT)}: {len(pages)} pages verified")
+        """Write what was verified: pages whose every test passed, and that are still the same."""
+        now = environment() if self.passed else {}
+        count = 0
+        for page in sorted({*self.passed, *self.spoiled}):
+            stored = self.book.page(page).with_suffix(".ipynb")
+            target = path_of(self.book, self.name, page)
+            digest = self.digests.get(page, "")
+            if not stored.is_file() or notebooks.digest(stored) != digest:
+                print(f"\n{page}: not recorded: the notebook has changed while it was compared")
+            elif page in self.spoiled:
+                self._take_back(target, digest)
+            else:
+                cells = notebooks.code_cells(notebooks.read_stored(stored))
+                if len(self.passed[page]) == len(cells) + 2:
+                    self._write(target, cells, digest, now)
+                    count += 1
+        if count:
+            folder = f"{FOLDER}/{self.name}"
+            print(f"\n{folder}: {count} pages verified ({self.weather})")
+
+    def _before(self, target: Path, digest: str) -> PageRecord | None:
+        try:
+            before = read(target)
+        except (OSError, RecordError):
+            return None
+        return before if before.sha256 == digest else None
+
+    def _write(self, target: Path, cells: list[Any], digest: str, now: Mapping[str, str]) -> None:
+        opt_outs = sum(bool(contract.OPT_OUTS & set(notebooks.tags_of(c))) for c in cells)
+        before = self._before(target, digest)
+        agreed = dict(before.agreed) if before and before.environment == now else {}
+        agreed[self.weather] = datetime.date.today().isoformat()
+        write(PageRecord(digest, len(cells), opt_outs, now, agreed), target)
+
+    def _take_back(self, target: Path, digest: str) -> None:
+        """What was verified earlier and now is not, is not verified."""
+        before = self._before(target, digest)
+        if before and self.weather in before.agreed:
+            agreed = {k: v for k, v in before.agreed.items() if k != self.weather}
+            if agreed:
+                fields = asdict(before) | {"agreed": agreed}
+                write(PageRecord(**fields), target)
+            else:
+                target.unlink()
+
+
+def write(record: PageRecord, target: Path) -> None:
+    """Write the record of one page, whole or not at all."""
+    notebooks.write_atomically(target, json.dumps(asdict(record), indent=1, sort_keys=True) + "\n")

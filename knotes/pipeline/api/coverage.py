@@ -15,7 +15,7 @@ from knotes.pipeline import notebooks
 from knotes.pipeline.api import ApiError, notes
 from knotes.pipeline.api.notes import Note
 from knotes.pipeline.api.symbols import Symbol, parse
-from knotes.pipeline.book import Book
+from knotes.pipeline.book import Book, PageError
 
 #: Parts of a note that exercise a symbol, in the order of their worth.
 EXERCISED = ("calls", "knotes")
@@ -120,7 +120,7 @@ def _up_to_date(page: Path, name: str) -> list[Any]:
     """The stored code cells of a page; `ApiError` if its text has changed since."""
     try:
         notebook = notebooks.read_stored(page.with_suffix(".ipynb"))
-    except notebooks.PageError as error:
+    except PageError as error:
         raise ApiError(str(error)) from error
     if notebook.metadata.get("knotes", {}).get("source") != notebooks.digest(page):
         raise ApiError(
@@ -128,14 +128,3 @@ def _up_to_date(page: Path, name: str) -> list[Any]:
             f"run: make outputs PAGES={name}.md"
         )
     return notebooks.code_cells(notebook)
-
-
-async def ask(client: Any) -> list[tuple[str, Note]]:
-    """Source and note of every cell that a kernel has run; empty if it notes nothing.
-
-    To be dropped when pages are run by an engine that hands out what its observers saw.
-    """
-    from knotes.pipeline import warm
-    from knotes.pipeline.api import uses
-
-    return notes.decode(await warm.ask(client, uses.REPORT))

@@ -25,17 +25,19 @@ Note = Mapping[str, Sequence[str]]
 
 
 def decode(report: str | None) -> list[tuple[str, Note]]:
-    """Source and note of every cell that a kernel has run, from the report of
-    `knotes.pipeline.api.uses`; none if there is no report."""
+    """Source and note of every cell that a kernel has run; none if there is no report.
+
+    `report` is that of `knotes.pipeline.api.uses`.
+    """
     return [(source, note) for source, note in json.loads(report)] if report else []
 
 
 def store(notebook: Any, noted: Sequence[tuple[str, Note]]) -> None:
     """Put the notes into the metadata of the cells they are about.
 
-    Raises `ApiError` if they are not about the cells of this notebook.
+    Raises `ApiError` if they are not about the cells of this notebook that run.
     """
-    cells = notebooks.code_cells(notebook)
+    cells = [cell for cell in notebook.cells if notebooks.is_run(cell)]
     if [cell.source for cell in cells] != [source for source, _ in noted]:
         raise ApiError(
             f"the kernel noted the use of the API for {len(noted)} cells, expected {len(cells)}"
@@ -55,9 +57,10 @@ def stored(cell: Any) -> Note:
 def differences(notebook: Any, noted: Sequence[tuple[str, Note]]) -> list[str]:
     """How the use of the API differs from what is stored, as lines for a reader."""
     lines: list[str] = []
-    cells = notebooks.code_cells(notebook)
     ran = iter(noted)
-    for number, cell in enumerate(cells, 1):
+    for number, cell in enumerate(notebooks.code_cells(notebook), 1):
+        if not notebooks.is_run(cell):
+            continue
         note = next((note for source, note in ran if source == cell.source), None)
         if note is None:
             return [*lines, f"code cell {number}: did not run, or its use was not noted"]

@@ -119,8 +119,8 @@ class Writer:
         core = totals.core(every)
         says = (
             f"<p>Keras {html.escape(self.api.inventory.keras)} has {whole.symbols} public symbols "
-            f"with {whole.parameters} parameters. The pages exercise {whole.exercised} of the symbols "
-            f"and {whole.pairs} of the parameters; of the {core.symbols} symbols and "
+            f"with {whole.parameters} parameters. The pages exercise {whole.exercised} of the "
+            f"symbols and {whole.pairs} of the parameters; of the {core.symbols} symbols and "
             f"{core.parameters} parameters in the namespaces for layers, losses, metrics, "
             f"activations, initializers, regularizers, constraints, optimizers, schedules and "
             f"callbacks, {core.exercised} and {core.pairs}.</p>"
