@@ -6,7 +6,7 @@ import keras
 import pytest
 import yaml
 
-from knotes.pipeline.api import ApiError, coverage, installed, inventory, public, totals
+from knotes.pipeline.api import ApiError, coverage, installed, inventory, public, signatures, totals
 from knotes.pipeline.api.symbols import spelled
 from knotes.pipeline.book import Book
 
@@ -83,6 +83,13 @@ def test_methods_that_only_raise_are_marked(symbols):
     marked = {name for name, symbol in symbols.items() if symbol.abstract}
     assert {"keras.Layer.call", "keras.Loss.call", "keras.Layer.add_metric"} <= marked
     assert not {"keras.Layer.build", "keras.Model.get_layer", "keras.Layer"} & marked
+
+
+def test_what_has_no_source_is_no_obstacle():
+    space = {}
+    exec("class Made:\n    def __init__(self, size, *args, **kwargs): pass", space)
+    assert list(signatures.parameters_of(space["Made"])) == ["size"]
+    assert not installed._only_raises(len)
 
 
 def test_the_core_has_the_size_that_was_counted_for_it(symbols):

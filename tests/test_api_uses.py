@@ -19,6 +19,7 @@ from knotes.pipeline.api import notes, uses
 from knotes.pipeline.api.defaults import differs
 from knotes.pipeline.api.marking import CLASS_MARK, HELPER_MARK, MARK, Marker
 from knotes.pipeline.api.recorder import Recorder
+from knotes.pipeline.api.targets import Target
 from knotes.pipeline.engine import Run
 from knotes.pipeline.tracing import TRACING
 
@@ -109,6 +110,8 @@ def test_a_parameter_at_its_default_does_not_count(noted, call):
         ("tanh", "TanH", False),
         ("tanh", "relu", True),
         (0, "zeros", True),
+        (keras.activations.relu, "relu", False),
+        (keras.activations.relu, "tanh", True),
         (object(), None, True),
     ],
 )
@@ -149,6 +152,10 @@ def test_frames_and_names_are_those_of_the_page(noted):
     below = noted.space["below"]
     assert (below.made, below.local) == (True, ["__class__", "self"])
     assert noted.space["here"] == (2, 3)
+
+
+def test_a_function_without_a_signature_has_no_parameters():
+    assert Target("keras.max", False, max).given((1, 2), {}) == {}
 
 
 # --- what must count
@@ -222,6 +229,22 @@ def test_names_and_functions_given_to_others_are_kept_apart(noted):
         "keras.regularizers.L2",
     ]
     assert not any("activations" in entry for entry in found["calls"])
+
+
+def test_names_inside_a_configuration_count(noted):
+    found = noted("keras.initializers.get({'class_name': 'HeNormal', 'config': {}})")
+    assert found["named"] == ["keras.initializers.HeNormal"]
+
+
+def test_names_in_a_list_count(watched):
+    def build(activation=None):
+        return activation
+
+    recorder = Recorder()
+    recorder.knows()
+    recorder.note("calls", Target("keras.build", False, build), (["relu", ("tanh",)],), {})
+    ((_, note),) = recorder.notes()
+    assert note["named"] == ["keras.activations.relu", "keras.activations.tanh"]
 
 
 def test_names_given_to_compile_count_as_what_they_become(noted):
@@ -326,6 +349,13 @@ def test_the_extension_notes_each_cell_that_runs_and_marks_the_helpers(shell):
         {},
         {},
     ]
+
+
+def test_other_modules_are_found_by_the_usual_finders():
+    finder = uses._HelperFinder()
+    assert finder.find_spec("json") is None
+    assert finder.find_spec("knotes.pipeline.book") is None
+    assert finder.find_spec("knotes.none", knotes.__path__) is None
 
 
 def test_what_is_called_before_any_cell_is_kept(watched):

@@ -2,18 +2,23 @@
 
 import re
 from io import StringIO
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
 from sphinx.util.docutils import docutils_namespace
 
+from knotes.pipeline import notebooks as stored
+from knotes.pipeline import verification
 from knotes.pipeline.api.inventory import Inventory
 from knotes.pipeline.api.symbols import Symbol
 from knotes.pipeline.book import Book
-from knotes.pipeline.site import code
+from knotes.pipeline.site import code, math, pages
+from knotes.pipeline.site.api import Api
 from knotes.pipeline.site.font import FONT_FILE
 
 
@@ -23,7 +28,8 @@ def small_book(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     text = (
         "# Page\n\nFirst paragraph of this page, long enough to describe it. {note}`N1-042`\n\n"
-        "Bad: {note}`N1-4`, ($x$), $\\foo$.\n\n$$\n\\sum_i x_i\n$$\n\n[proof](#note-n2-007)\n\n"
+        "Bad: {note}`N1-4`, ($x$), $\\foo$.\n\n$$\n\\sum_i x_i\n$$ (eq-sum)\n\n"
+        "[proof](#note-n2-007)\n\n"
         "```{verification-report}\n```\n"
     )
     book = nbformat.v4.new_notebook(
@@ -31,7 +37,9 @@ def small_book(tmp_path_factory):
     )
     book.cells = [
         nbformat.v4.new_markdown_cell(text),
-        nbformat.v4.new_code_cell("1", metadata={"tags": ["note:N2-007", "note:N2_7"]}),
+        nbformat.v4.new_code_cell(
+            "1", metadata={"tags": ["hide-input", "note:N2-007", "note:N2_7"]}
+        ),
     ]
     book.cells[1].execution_count = 1
     return built(folder, {"page": book})
@@ -88,6 +96,7 @@ def test_no_line_can_start_with_the_comma_after_a_formula(small_book):
     soup = BeautifulSoup((out / "page.html").read_text("utf8"), "html.parser")
     assert "Bad: , (x), \\foo." in " ".join(soup.get_text().split())
     assert soup.select_one("span.math").get_text() == "(x),"
+    assert soup.select_one("div.math .eqno").get_text().startswith("(1)")
 
 
 def test_marks_are_anchors_and_labels(small_book):
@@ -107,6 +116,77 @@ def test_a_page_without_record_says_so_and_the_report_lists_it(small_book):
     rows = [[cell.get_text() for cell in row("td")] for row in soup.select("table.knotes tbody tr")]
     assert rows == [["Page", "1"]]
     assert (out / "_static" / FONT_FILE).is_file()
+
+
+@pytest.fixture(scope="module")
+def verified_book(tmp_path_factory):
+    """Three pages: verified now, verified before it was changed, and the report."""
+    folder = tmp_path_factory.mktemp("verified")
+    now = notebook("# Now\n\n" + "A first paragraph that is long. " * 10, ("1", {}), ("2", {}))
+    before = notebook("# Before\n\nOther words.\n", ("1", {}))
+    report = notebook("# Report\n\nAll.\n\n```{verification-report}\n```\n", ("1", {}))
+    (folder / "book" / "start").mkdir(parents=True)
+    pages = {"book/now": now, "book/before": before, "book/start/verification": report}
+    for name in ("book/now", "book/before"):
+        (folder / f"{name}.ipynb").write_text(nbformat.writes(pages[name]), "utf8")
+        digest = stored.digest(folder / f"{name}.ipynb") if name == "book/now" else "0" * 64
+        versions = {"device": "CPU", "keras": "3.15.1", "tensorflow": "2.21.0"}
+        record = verification.PageRecord(digest, 2, 1, versions, {"pinned": "2026-11-21"})
+        verification.write(record, verification.path_of(Book(folder), "cpu", name))
+    return built(folder, pages)
+
+
+def test_a_verified_page_says_on_what_and_leads_to_the_report(verified_book):
+    line = soup_of(verified_book, "book/now").select_one("p.knotes-verified a")
+    assert line.get_text() == "1 of 2 cells verified · Keras 3.15.1 · TensorFlow 2.21.0 · CPU"
+    assert line["href"] == "start/verification.html"
+    assert soup_of(verified_book, "book/before").select_one("p.knotes-unverified")
+
+
+def test_the_report_has_a_row_for_each_page(verified_book):
+    soup = soup_of(verified_book, "book/start/verification")
+    assert "cpu, 2026-11-21: device CPU, keras 3.15.1" in soup.select_one("article").get_text()
+    rows = [[cell.get_text() for cell in row("td")] for row in soup.select("table.knotes tbody tr")]
+    assert rows == [
+        ["Now", "2", "1 verified, 1 not compared"],
+        ["Before", "1", "changed since"],
+        ["Report", "1", "—"],
+    ]
+
+
+def test_a_long_first_paragraph_is_cut_in_the_description(verified_book):
+    (tag,) = soup_of(verified_book, "book/now").select('head meta[name="description"]')
+    assert tag["content"].endswith(" …")
+    assert len(tag["content"]) <= 162
+
+
+def test_a_record_that_contradicts_its_page_stops_the_build(tmp_path):
+    page = notebook("# Now\n\nWords.\n", ("1", {}))
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "now.ipynb").write_text(nbformat.writes(page), "utf8")
+    digest = stored.digest(tmp_path / "book" / "now.ipynb")
+    versions = {"device": "CPU", "keras": "3.15.1", "tensorflow": "2.21.0"}
+    path = verification.path_of(Book(tmp_path), "cpu", "book/now")
+    record = verification.PageRecord(digest, 7, 0, versions, {"pinned": "2026-11-21"})
+    verification.write(record, path)
+    with pytest.raises(ConfigError, match=r"cells: expected 1, .* got 7"):
+        built(tmp_path, {"book/now": page})
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="expected JSON"):
+        built(tmp_path, {"book/now": page})
+
+
+def test_figures_and_exercises_are_counted_page_by_page():
+    env = SimpleNamespace(toc_fignumbers={"a": {"figure": {"x": (3, 1), "y": (3, 2)}}})
+    pages.number_by_page(None, env)
+    assert env.toc_fignumbers == {"a": {"figure": {"x": (1,), "y": (2,)}}}
+
+
+def test_a_build_that_failed_is_left_alone(tmp_path):
+    app = SimpleNamespace(outdir=tmp_path)
+    for step in (pages.copy_texts, pages.trim_icons, math.write_font):
+        step(app, ValueError("failed"))
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the API: index, coverage, links
@@ -216,6 +296,18 @@ def test_names_in_code_lead_to_their_section_or_the_index(api_book):
         ("relu", "reference/api.html#keras.activations.relu"),
     ]
     assert links[0]["title"] == "keras.Model.fit: Does what `keras.Model.fit` does."
+
+
+def test_a_label_that_is_shown_as_code_is_a_warning(tmp_path):
+    text = "# Dense\n\nIn a few words.\n\n```\n(keras.layers.Dense)=\n```\n"
+    page = notebook(text, ("1", {}))
+    _, warnings = built(tmp_path, {"page": page})
+    assert "label (keras.layers.Dense)=: it stands before nothing" in warnings
+
+
+def test_without_an_inventory_there_is_no_site(tmp_path):
+    with pytest.raises(ConfigError, match=r"api/inventory\.json: expected what make coverage"):
+        Api().start(SimpleNamespace(srcdir=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """Formulas of the site: what is refused, what is repaired, and the font they are set in."""
 
 from io import BytesIO
+from types import SimpleNamespace
+from xml.etree.ElementTree import Element
 
 import pytest
 from fontTools.ttLib import TTFont
 
-from knotes.pipeline.site import font, latex, mathml
+from knotes.pipeline.site import font, latex, letters, math, mathml
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,56 @@ def test_the_font_has_what_formulas_use_and_is_the_same_each_time():
     cut = TTFont(BytesIO(first))
     assert {ord(char) for char in "∑ℝ⊙ˆ"} <= set(cut.getBestCmap())
     assert "MATH" in cut
+
+
+@pytest.mark.parametrize(
+    ("formula", "part"),
+    [
+        (r"\mathbf{x1+}", "<mi>𝐱</mi><mn>𝟏</mn><mo>+</mo>"),
+        (r"\mathbf{\lambda}", "<mi>𝛌</mi>"),
+        (r"\boldsymbol{\epsilon}", "<mi>𝝐</mi>"),
+        (r"\mathbf{\nabla}", "𝛁"),
+        (r"\mathscr{L}", "<mi>ℒ</mi>"),  # older than the others, with another name
+        (r"\mathscr{1}", "<mn>1</mn>"),  # there is none
+        (r"\textbf{is}", '<mtext class="math-bold">is</mtext>'),
+    ],
+)
+def test_letters_of_a_style_are_those_of_unicode(formula, part):
+    assert part in mathml.markup(mathml.convert(formula))
+
+
+def test_a_style_without_letters_is_refused():
+    letter = Element("mi", mathvariant="stretched")
+    with pytest.raises(latex.LatexError, match="letters of the style 'stretched'"):
+        letters.restyle(letter)
+
+
+@pytest.mark.parametrize(
+    ("formula", "part"),
+    [
+        ("x'_i", "<msub><mrow><mi>x</mi><mi>′</mi></mrow><mi>i</mi></msub>"),
+        ("f: x", '<mo lspace="0" rspace="0.278em">:</mo>'),
+        (r"\infty", '<mi mathvariant="normal">∞</mi>'),
+        (r"\partial x", "<mi>∂</mi>"),
+        ("a/b", '<mo stretchy="false" lspace="0" rspace="0">/</mo>'),
+        ("f_i", '<msub><mi>f</mi><mrow><mspace width="-0.12em"></mspace><mi>i</mi></mrow></msub>'),
+        (r"\operatorname{softmax}(x)", '<mi class="math-function">softmax</mi>'),
+        (r"\arg x", '<mi class="math-function">arg</mi>'),
+        (r"\log_2 x", '</msub><mspace width="0.167em">'),
+        (r"\log\left(x\right)", '<mi class="math-function">log</mi><mrow>'),
+        (r"\begin{equation} x \end{equation}", "<mi>x</mi>"),
+        (r"\begin{cases} a \\ b \end{cases}", "<mtable"),
+        (r"a \\ b", "<mtable"),
+    ],
+)
+def test_symbols_get_the_space_and_the_place_of_latex(formula, part):
+    assert part in mathml.markup(mathml.convert(formula))
+
+
+def test_what_another_process_has_read_is_taken_over_and_dropped():
+    here, there = SimpleNamespace(), SimpleNamespace(knotes_math={"a": {"x"}, "b": {"y"}})
+    math.merge_pages(None, here, ["a", "c"], there)
+    assert here.knotes_math == {"a": {"x"}}
+    math.forget_page(None, here, "a")
+    math.forget_page(None, here, "c")
+    assert here.knotes_math == {}

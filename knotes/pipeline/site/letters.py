@@ -50,11 +50,7 @@ def _letter(char: str, style: str) -> str:
         wanted = f"{style} {name}"
     else:
         return char
-    for candidate in (
-        wanted,
-        wanted.replace("MATHEMATICAL ", ""),
-        wanted.replace("LAMDA", "LAMBDA"),
-    ):
+    for candidate in (wanted, wanted.replace("MATHEMATICAL ", "")):
         try:
             return unicodedata.lookup(candidate)
         except KeyError:
