@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,6 +16,13 @@ AT = f"keras {keras.__version__}, tensorflow {tf.__version__}"
 #: The versions for which the private parts were looked up.
 KNOWN = "keras 3.15.1, tensorflow 2.21.0"
 MOVED = f"known: {KNOWN}; installed: {AT}; look the part up anew and mend knotes/private.py"
+
+
+def test_no_other_module_names_a_private_part():
+    here = Path(private.__file__)
+    texts = {path: path.read_text("utf8") for path in here.parent.rglob("*.py") if path != here}
+    parts = ("keras.src", "tensorflow.python", "_keras_mask", "_keras_history")
+    assert [path.name for path, text in texts.items() if any(part in text for part in parts)] == []
 
 
 @pytest.fixture
