@@ -42,6 +42,19 @@ def test_what_cannot_be_drawn_is_refused(formula, words):
         (r"x'", "<mrow><mi>x</mi><mi>′</mi></mrow>"),
         (r"\overline{x+y}", '<mrow class="math-overline">'),
         (r"\text{input\_dim}", "<mtext>input_dim</mtext>"),
+        ("x'_i", "<msub><mrow><mi>x</mi><mi>′</mi></mrow><mi>i</mi></msub>"),
+        ("f: x", '<mo lspace="0" rspace="0.278em">:</mo>'),
+        (r"\infty", '<mi mathvariant="normal">∞</mi>'),
+        (r"\partial x", "<mi>∂</mi>"),
+        ("a/b", '<mo stretchy="false" lspace="0" rspace="0">/</mo>'),
+        ("f_i", '<msub><mi>f</mi><mrow><mspace width="-0.12em"></mspace><mi>i</mi></mrow></msub>'),
+        (r"\operatorname{softmax}(x)", '<mi class="math-function">softmax</mi>'),
+        (r"\arg x", '<mi class="math-function">arg</mi>'),
+        (r"\log_2 x", '</msub><mspace width="0.167em">'),
+        (r"\log\left(x\right)", '<mi class="math-function">log</mi><mrow>'),
+        (r"\begin{equation} x \end{equation}", "<mi>x</mi>"),
+        (r"\begin{cases} a \\ b \end{cases}", "<mtable"),
+        (r"a \\ b", "<mtable"),
     ],
 )
 def test_what_browsers_draw_wrongly_is_repaired(formula, part):
@@ -91,28 +104,6 @@ def test_a_style_without_letters_is_refused():
     letter = Element("mi", mathvariant="stretched")
     with pytest.raises(latex.LatexError, match="letters of the style 'stretched'"):
         letters.restyle(letter)
-
-
-@pytest.mark.parametrize(
-    ("formula", "part"),
-    [
-        ("x'_i", "<msub><mrow><mi>x</mi><mi>′</mi></mrow><mi>i</mi></msub>"),
-        ("f: x", '<mo lspace="0" rspace="0.278em">:</mo>'),
-        (r"\infty", '<mi mathvariant="normal">∞</mi>'),
-        (r"\partial x", "<mi>∂</mi>"),
-        ("a/b", '<mo stretchy="false" lspace="0" rspace="0">/</mo>'),
-        ("f_i", '<msub><mi>f</mi><mrow><mspace width="-0.12em"></mspace><mi>i</mi></mrow></msub>'),
-        (r"\operatorname{softmax}(x)", '<mi class="math-function">softmax</mi>'),
-        (r"\arg x", '<mi class="math-function">arg</mi>'),
-        (r"\log_2 x", '</msub><mspace width="0.167em">'),
-        (r"\log\left(x\right)", '<mi class="math-function">log</mi><mrow>'),
-        (r"\begin{equation} x \end{equation}", "<mi>x</mi>"),
-        (r"\begin{cases} a \\ b \end{cases}", "<mtable"),
-        (r"a \\ b", "<mtable"),
-    ],
-)
-def test_symbols_get_the_space_and_the_place_of_latex(formula, part):
-    assert part in mathml.markup(mathml.convert(formula))
 
 
 def test_what_another_process_has_read_is_taken_over_and_dropped():
