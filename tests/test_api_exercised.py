@@ -1,6 +1,7 @@
 """What is saved of the coverage, a file a page, and what makes a test or the command fail."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -156,7 +157,7 @@ def test_what_a_new_keras_drops_is_told():
 
 
 def test_the_book_covers_no_less_than_is_saved():
-    book = Book.find()
+    book = Book.find(Path(__file__))
     offered = installed.read()
     now = coverage.measure(offered.symbols, coverage.read_pages(book))
     found = exercised.falls(exercised.load(book), now)

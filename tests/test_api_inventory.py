@@ -1,6 +1,7 @@
 """The inventory of the API: against Keras itself, and against what is saved for the site."""
 
 import inspect
+from pathlib import Path
 
 import keras
 import pytest
@@ -12,7 +13,7 @@ from knotes.pipeline.book import Book
 
 from .small_api import SYMBOLS
 
-BOOK = Book.find()
+BOOK = Book.find(Path(__file__))
 
 
 @pytest.fixture(scope="module")
