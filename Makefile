@@ -49,7 +49,7 @@ lab: setup  ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=book
 
 coverage: setup  ## which of Keras' public API the pages exercise (ACCEPT=1 saves a fall)
-	@$(BIN)/python -m knotes.pipeline.api.coverage $(if $(ACCEPT),--accept) $(PAGES)
+	@$(BIN)/python -m knotes.pipeline.api $(if $(ACCEPT),--accept) $(PAGES)
 
 bench: setup  ## plain nbval and this project's runs, side by side, on the whole book
 	@$(BIN)/python -m knotes.pipeline.bench

@@ -1,18 +1,24 @@
 """The inventory of the API: against Keras itself, and against what is saved for the site."""
 
 import inspect
+from pathlib import Path
 
 import keras
 import pytest
 import yaml
 
-from knotes.pipeline.api import coverage, inventory
-from knotes.pipeline.notebooks import ROOT
+from knotes.pipeline.api import ApiError, coverage, installed, inventory, public, signatures, totals
+from knotes.pipeline.api.symbols import spelled
+from knotes.pipeline.book import Book
+
+from .small_api import SYMBOLS
+
+BOOK = Book.find(Path(__file__))
 
 
 @pytest.fixture(scope="module")
 def symbols():
-    return inventory.read()
+    return installed.read().symbols
 
 
 def test_each_public_object_is_there_once(symbols):
@@ -80,15 +86,22 @@ def test_methods_that_only_raise_are_marked(symbols):
     assert not {"keras.Layer.build", "keras.Model.get_layer", "keras.Layer"} & marked
 
 
+def test_what_has_no_source_is_no_obstacle():
+    space = {}
+    exec("class Made:\n    def __init__(self, size, *args, **kwargs): pass", space)
+    assert list(signatures.parameters_of(space["Made"])) == ["size"]
+    assert not installed._only_raises(len)
+
+
 def test_the_core_has_the_size_that_was_counted_for_it(symbols):
-    core = coverage.core(coverage.rows(coverage.Coverage(symbols)))
+    core = totals.core(totals.rows(coverage.Coverage(symbols)))
     # An independent count of Keras 3.15.1 gave 367 objects and 1803 parameters.
     assert core.symbols == 367
     assert abs(core.parameters - 1803) <= 3
 
 
 def test_names_of_all_kinds_are_known(symbols):
-    names = inventory.spelled(symbols)
+    names = spelled(symbols)
     assert names["keras.models.Model.fit"] == ("keras.Model.fit", "")
     assert names["keras.layers.MaxPool2D.pool_size"] == ("keras.layers.MaxPooling2D", "pool_size")
     assert names["keras.layers.Dense.kernel"] == ("keras.layers.Dense", "kernel")
@@ -100,12 +113,31 @@ def test_names_of_all_kinds_are_known(symbols):
 
 
 def test_the_saved_inventory_is_that_of_the_installed_keras(symbols):
-    assert coverage.load().keras == keras.__version__
-    assert coverage.load().symbols == symbols, "run: make coverage"
+    saved = inventory.load(BOOK)
+    assert saved.keras == keras.__version__
+    assert saved.symbols == symbols, "run: make coverage"
+
+
+def test_what_is_saved_is_read_back(tmp_path):
+    saved = inventory.Inventory("3.15.1", SYMBOLS)
+    saved.write(Book(tmp_path))
+    assert inventory.load(Book(tmp_path)) == saved
+    lines = (tmp_path / "api" / "inventory.json").read_text().splitlines()
+    assert sum("keras." in line for line in lines) == len(SYMBOLS)
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "[]", '{"symbols": [], "keras": "3"}'])
+def test_a_file_that_is_broken_or_missing_is_an_error_that_names_it(tmp_path, text):
+    path = tmp_path / "api" / "inventory.json"
+    path.parent.mkdir()
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ApiError, match=r"inventory\.json: expected what make coverage writes"):
+        inventory.load(Book(tmp_path))
 
 
 def test_every_symbol_has_its_one_line_job(symbols):
-    jobs = yaml.safe_load((ROOT / "api" / "jobs.yml").read_text("utf8"))
+    jobs = yaml.safe_load((BOOK.root / "api" / "jobs.yml").read_text("utf8"))
     own = {s.name for s in symbols.values() if s.kind != "method" or not s.apart}
     assert set(jobs) == own
     bad = [n for n, text in jobs.items() if not (20 <= len(text) <= 115 and text.endswith("."))]
@@ -113,13 +145,13 @@ def test_every_symbol_has_its_one_line_job(symbols):
 
 
 def test_no_job_is_copied_from_a_docstring(symbols):
-    jobs = yaml.safe_load((ROOT / "api" / "jobs.yml").read_text("utf8"))
+    jobs = yaml.safe_load((BOOK.root / "api" / "jobs.yml").read_text("utf8"))
 
     def words(text):
         return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
     copied = []
-    for name, value in inventory.public_objects().items():
+    for name, value in public.public_objects().items():
         doc = (inspect.getdoc(value) or "").split("\n\n")[0]
         if len(doc) > 30 and words(jobs[name]) == words(doc):
             copied.append(name)

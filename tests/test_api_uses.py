@@ -4,12 +4,24 @@ import ast
 import builtins
 import functools
 import random
+import sys
 import textwrap
+from importlib import import_module
+from types import SimpleNamespace
 
+import keras
 import pytest
 
-from knotes.pipeline import notebooks, record, warm
-from knotes.pipeline.api import coverage, uses
+import knotes
+from knotes import private
+from knotes.pipeline import notebooks, record
+from knotes.pipeline.api import notes, uses
+from knotes.pipeline.api.defaults import differs
+from knotes.pipeline.api.marking import CLASS_MARK, HELPER_MARK, MARK, Marker
+from knotes.pipeline.api.recorder import Recorder
+from knotes.pipeline.api.targets import Target
+from knotes.pipeline.engine import Run
+from knotes.pipeline.tracing import TRACING
 
 IMPORTS = """
 import keras
@@ -21,33 +33,32 @@ x = np.ones((2, 3), "float32")
 
 
 @pytest.fixture
-def noted(monkeypatch):
-    """Run code as a cell of a page; returns what was noted: {part: entries}."""
-    recorder = uses.Recorder()
-    monkeypatch.setattr(builtins, uses.MARK, recorder.mark, raising=False)
-    helper = functools.partial(recorder.mark, part="knotes")
-    monkeypatch.setattr(builtins, uses.HELPER_MARK, helper, raising=False)
-    monkeypatch.setattr(builtins, uses.CLASS_MARK, recorder.mark_class, raising=False)
-    from keras.src.trainers import compile_utils
-    from tensorflow.python.autograph.impl import api
+def watched(monkeypatch):
+    """What a recorder replaces in Keras and TensorFlow is put back afterwards."""
+    for place, name in private.WATCHED:
+        module = import_module(place)
+        monkeypatch.setattr(module, name, getattr(module, name))
 
-    for module, name in (
-        (api, "converted_call"),
-        (compile_utils, "get_loss"),
-        (compile_utils, "get_metric"),
-    ):
-        monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
+
+@pytest.fixture
+def noted(monkeypatch, watched):
+    """Run code as a cell of a page; returns what was noted: {part: entries}."""
+    recorder = Recorder()
+    monkeypatch.setattr(builtins, MARK, recorder.mark, raising=False)
+    helper = functools.partial(recorder.mark, part="knotes")
+    monkeypatch.setattr(builtins, HELPER_MARK, helper, raising=False)
+    monkeypatch.setattr(builtins, CLASS_MARK, recorder.mark_class, raising=False)
     space = {}
     exec(IMPORTS, space)
 
     def run(source, marker=None):
         source = textwrap.dedent(source)
-        tree = (marker or uses.Marker()).visit(ast.parse(source))
+        tree = (marker or Marker()).visit(ast.parse(source))
         recorder.start_cell(source)
         try:
             exec(compile(tree, "<cell>", "exec"), space)
         finally:
-            space["noted"] = uses._sorted(recorder.cells[-1][1])
+            space["noted"] = recorder.notes()[-1][1]
         return space["noted"]
 
     run.space = space
@@ -99,11 +110,13 @@ def test_a_parameter_at_its_default_does_not_count(noted, call):
         ("tanh", "TanH", False),
         ("tanh", "relu", True),
         (0, "zeros", True),
+        (keras.activations.relu, "relu", False),
+        (keras.activations.relu, "tanh", True),
         (object(), None, True),
     ],
 )
 def test_ways_to_write_a_default_are_the_default(value, default, expected):
-    assert uses.differs(value, default) is expected
+    assert differs(value, default) is expected
 
 
 def test_a_call_that_raises_is_listed_apart(noted):
@@ -139,6 +152,10 @@ def test_frames_and_names_are_those_of_the_page(noted):
     below = noted.space["below"]
     assert (below.made, below.local) == (True, ["__class__", "self"])
     assert noted.space["here"] == (2, 3)
+
+
+def test_a_function_without_a_signature_has_no_parameters():
+    assert Target("keras.max", False, max).given((1, 2), {}) == {}
 
 
 # --- what must count
@@ -181,12 +198,11 @@ def test_frames_and_names_are_those_of_the_page(noted):
             "@keras.saving.register_keras_serializable(package='p')\nclass C(layers.Layer): pass",
             "keras.saving.register_keras_serializable(package)",
         ),
-        ("@tf.function\ndef f(t):\n    return keras.ops.square(t)\nf(x)", ""),
+        ("@tf.function\ndef f(t):\n    return keras.ops.square(t)\nf(x)", "keras.ops.square(x)"),
     ],
 )
 def test_a_call_counts_with_its_parameters(noted, code, entry):
-    if entry:
-        assert entry in noted(code)["calls"]
+    assert entry in noted(code)["calls"]
 
 
 def test_what_tf_function_has_translated_counts(noted, tmp_path, monkeypatch):
@@ -213,6 +229,22 @@ def test_names_and_functions_given_to_others_are_kept_apart(noted):
         "keras.regularizers.L2",
     ]
     assert not any("activations" in entry for entry in found["calls"])
+
+
+def test_names_inside_a_configuration_count(noted):
+    found = noted("keras.initializers.get({'class_name': 'HeNormal', 'config': {}})")
+    assert found["named"] == ["keras.initializers.HeNormal"]
+
+
+def test_names_in_a_list_count(watched):
+    def build(activation=None):
+        return activation
+
+    recorder = Recorder()
+    recorder.knows()
+    recorder.note("calls", Target("keras.build", False, build), (["relu", ("tanh",)],), {})
+    ((_, note),) = recorder.notes()
+    assert note["named"] == ["keras.activations.relu", "keras.activations.tanh"]
 
 
 def test_names_given_to_compile_count_as_what_they_become(noted):
@@ -263,39 +295,93 @@ def test_a_constructor_called_by_a_subclass_counts(noted):
 
 
 def test_a_helper_counts_for_what_the_page_hands_to_it(noted):
-    marker = uses.Marker(uses.HELPER_MARK, only_names=True)
+    marker = Marker(HELPER_MARK, only_names=True)
     found = noted(
         "import keras as k\nmake = layers.Dense\nlayer = make(2)\nlayer.get_config()", marker
     )
     assert found == {"knotes": ["keras.layers.Dense(units)"]}
 
 
-def test_entries_can_be_read_back():
-    assert uses.parse("keras.layers.Dense(activation, units)") == (
-        "keras.layers.Dense",
-        ["activation", "units"],
-    )
-    assert uses.parse("keras.layers.Dense") == ("keras.layers.Dense", [])
-
-
 # --- in a kernel
 
 
-def test_a_recorded_page_stores_its_uses_cell_by_cell(write_page, monkeypatch):
-    for name, value in warm.environment.VARIABLES.items():
-        monkeypatch.setenv(name, value)
+@pytest.fixture
+def shell(monkeypatch, watched):
+    """What the extension needs of a shell; modules of the reader's side are put back afterwards."""
+    for name in (MARK, HELPER_MARK, CLASS_MARK):
+        monkeypatch.setattr(builtins, name, None, raising=False)
+    monkeypatch.setattr(uses, "_recorder", None, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    modules = {name: m for name, m in sys.modules.items() if name.startswith("knotes.")}
+    names = dict(vars(knotes))
+    events = {}
+    yield SimpleNamespace(
+        ast_transformers=[], events=SimpleNamespace(register=events.__setitem__), registered=events
+    )
+    for name in [name for name in sys.modules if name.startswith("knotes.")]:
+        del sys.modules[name]
+    sys.modules.update(modules)
+    vars(knotes).clear()
+    vars(knotes).update(names)
+
+
+def test_the_extension_notes_each_cell_that_runs_and_marks_the_helpers(shell):
+    uses.load_ipython_extension(shell)
+    (marker,) = shell.ast_transformers
+    space = {}
+    cells = [
+        "import keras, knotes",
+        "knotes.shapes(lambda: keras.layers.Dense(2), [(None, 3)])",
+        "1 + 1",
+        "1 + 1",
+    ]
+    for cell in cells:
+        shell.registered["pre_run_cell"](SimpleNamespace(raw_cell=cell))
+        exec(compile(marker.visit(ast.parse(cell)), "<cell>", "exec"), space)
+    found = notes.decode(uses.report())
+    assert [source for source, _ in found] == cells
+    assert [note for _, note in found] == [
+        {},
+        {
+            "calls": ["keras.layers.Dense(units)"],
+            "knotes": ["keras.Layer.__call__", "keras.layers.Dense.call(inputs)"],
+        },
+        {},
+        {},
+    ]
+
+
+def test_other_modules_are_found_by_the_usual_finders():
+    finder = uses._HelperFinder()
+    assert finder.find_spec("json") is None
+    assert finder.find_spec("knotes.pipeline.book") is None
+    assert finder.find_spec("knotes.none", knotes.__path__) is None
+
+
+def test_what_is_called_before_any_cell_is_kept(watched):
+    recorder = Recorder()
+    recorder.mark(keras.ops.abs)(-1)
+    assert recorder.notes() == [("", {"calls": ["keras.ops.abs(x)"]})]
+
+
+def test_without_keras_nothing_is_noted_or_replaced(monkeypatch):
+    recorder = Recorder()
+    monkeypatch.delitem(sys.modules, "keras")
+    assert recorder.mark(keras.ops.abs) is keras.ops.abs
+    assert recorder.mark_class(Recorder) is Recorder
+    assert recorder.notes() == []
+
+
+def test_a_recorded_page_stores_its_uses_cell_by_cell(write_page):
     path = write_page(
         "import knotes\n\nknotes.setup()\n\nimport numpy as np\nfrom keras import layers",
         "knotes.shapes(lambda: layers.Dense(2), [(None, 3)])",
         "knotes.arguments(layers.Dense, {'use_bias': False}, np.ones((1, 3)), base={'units': 2})",
         "1 + 1",
     )
-    warm.enable("warm")
-    try:
-        notebook = record.run(path)
-    finally:
-        warm.enable("cold", tracing=False)
-    first, shapes, arguments, last = map(coverage.stored, notebooks.code_cells(notebook))
+    with Run(observers=[TRACING]) as run:
+        notebook, _ = record.run(path, run)
+    first, shapes, arguments, last = map(notes.stored, notebooks.code_cells(notebook))
     assert (first, last) == ({}, {})
     assert shapes["calls"] == ["keras.layers.Dense(units)"]
     assert shapes["knotes"] == ["keras.Layer.__call__", "keras.layers.Dense.call(inputs)"]

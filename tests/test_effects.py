@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 import knotes
-from knotes import effects
+from knotes import outputs, private
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(2, 4)).astype(np.float32)
@@ -407,28 +407,26 @@ def test_a_change_is_seen_exactly_when_there_is_one(slope, other):
 
 def test_equal_within_rounding():
     a = np.array([1.0, 1000.0], np.float32)
-    assert effects._equal(a, a * np.float32(1 + 1e-6))
-    assert not effects._equal(a, a * np.float32(1 + 1e-4))
-    assert effects._equal(np.array([np.nan]), np.array([np.nan]))
-    assert not effects._equal(np.array([1]), np.array([2]))
-    assert not effects._equal(None, a)
-    assert effects._equal(None, None)
+    assert outputs.equal(a, a * np.float32(1 + 1e-6))
+    assert not outputs.equal(a, a * np.float32(1 + 1e-4))
+    assert outputs.equal(np.array([np.nan]), np.array([np.nan]))
+    assert not outputs.equal(np.array([1]), np.array([2]))
+    assert not outputs.equal(None, a)
+    assert outputs.equal(None, None)
 
 
 def test_the_same_table_each_time_and_no_trace_of_it():
-    from keras.src.backend.common import global_state
-
     keras.utils.set_random_seed(5)
     layers.Dense(1)
     np.random.rand()  # noqa: NPY002
-    names = dict(global_state.get_global_attribute("object_name_uids"))
+    names = dict(private.program_state()["object_name_uids"])
     python, numpy = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
     tables = [
         repr(knotes.arguments(layers.Dropout, {"seed": 3, "rate": 0.1}, X, base={"rate": 0.5}))
         for _ in range(2)
     ]
     assert tables[0] == tables[1]
-    assert dict(global_state.get_global_attribute("object_name_uids")) == names
+    assert dict(private.program_state()["object_name_uids"]) == names
     assert random.getstate() == python
     assert np.random.get_state()[1].tolist() == numpy  # noqa: NPY002
     keras.utils.set_random_seed(5)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from knotes.pipeline import compare, notebooks
-from knotes.pipeline.api import coverage, inventory
-from knotes.pipeline.api.inventory import Symbol
+from knotes.pipeline.api import claims, coverage, inventory, notes
+from knotes.pipeline.api.symbols import Symbol, spelled
 from knotes.pipeline.book import Book
 
 CELLS = (12, 30)
@@ -235,19 +235,19 @@ def nothing_foreign(page: Page) -> Iterator[str]:
 
 def labels(page: Page) -> Iterator[str]:
     """Each label of the API names something that exists and that a cell of the page exercises."""
-    symbols, names = known_api()
-    found = coverage.labels_of(page.stored)
-    yield from coverage.unknown_labels(found, names)
-    notes = [coverage.stored(cell) for cell in page.code]
-    own = coverage.measure(symbols, {notebooks.name_of(page.path): notes})
-    yield from coverage.unproven_labels(found, names, own)
+    symbols, names = known_api(page.book)
+    found = claims.labels_of(page.stored)
+    yield from claims.unknown(found, names)
+    used = [notes.stored(cell) for cell in page.code]
+    own = coverage.measure(symbols, {notebooks.name_of(page.path): used})
+    yield from claims.unproven(found, names, own)
 
 
 @functools.cache
-def known_api() -> tuple[Mapping[str, Symbol], Mapping[str, tuple[str, str]]]:
+def known_api(book: Book) -> tuple[Mapping[str, Symbol], Mapping[str, tuple[str, str]]]:
     """The saved inventory of the API, and every name that can be written for a part of it."""
-    symbols = coverage.load().symbols
-    return symbols, inventory.spelled(symbols)
+    symbols = inventory.load(book).symbols
+    return symbols, spelled(symbols)
 
 
 def in_contents(page: Page) -> Iterator[str]:

@@ -21,7 +21,7 @@ from nbval.plugin import IPyNbFile
 
 from knotes import environment
 from knotes.pipeline import compare, contract, notebooks, verification
-from knotes.pipeline.api import coverage
+from knotes.pipeline.api import notes
 from knotes.pipeline.book import Book, name_of
 from knotes.pipeline.engine import CELL_SECONDS, CellRun, PageRun, Run
 from knotes.pipeline.kernels.start import Server
@@ -248,8 +248,8 @@ class UsesOfApi(PageTest):
         page = self.parent
         if page.outcome.broken:
             return [f"{name_of(self.path)}: not compared: {broken_off(page.outcome)}"]
-        noted = coverage.decode(page.outcome.observed[TRACING.name])
-        found = coverage.differences(page.stored, noted)
+        noted = notes.decode(page.outcome.observed[TRACING.name])
+        found = notes.differences(page.stored, noted)
         return self.whole("uses of the API other than stored", found)
 
 

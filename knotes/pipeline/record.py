@@ -23,7 +23,7 @@ from typing import Any
 
 from knotes import environment
 from knotes.pipeline import compare, contract, notebooks
-from knotes.pipeline.api import coverage
+from knotes.pipeline.api import ApiError, notes
 from knotes.pipeline.book import Book, PageError, name_of
 from knotes.pipeline.engine import Run
 from knotes.pipeline.tracing import TRACING
@@ -70,8 +70,8 @@ def run(page: Path, with_: Run) -> tuple[Any, float]:
                     raise PageError(_place(page, notebook, number, f"figure: {error}")) from error
     if TRACING in with_.observers:
         try:
-            coverage.store(result.notebook, coverage.decode(result.observed[TRACING.name]))
-        except coverage.CoverageError as error:
+            notes.store(result.notebook, notes.decode(result.observed[TRACING.name]))
+        except ApiError as error:
             raise PageError(f"{name_of(page)}: {error}") from error
     return notebooks.normalize(result.notebook, source), result.seconds
 

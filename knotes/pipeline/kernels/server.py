@@ -50,10 +50,10 @@ def unusable() -> str:
     missing = [name for name in NEEDED if name not in sys.modules]
     if missing:
         return f"{', '.join(missing)} could not be imported ahead"
-    from tensorflow.python.eager import context
+    from knotes import private
 
     # After a device is initialized (CUDA above all) a fork of the process is unusable.
-    if context.context()._initialized:
+    if private.device_started():
         return "a TensorFlow device was initialized before the fork"
     threads = len(os.listdir("/proc/self/task"))
     return f"{threads} threads were running before the fork" if threads > 1 else ""

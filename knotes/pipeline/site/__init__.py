@@ -1,9 +1,11 @@
 """The Sphinx extension of the book: `_config.yml` names it, `jupyter-book build .` runs it.
 
-* `math`: formulas without a script, unknown LaTeX is a warning
+* `math`: formulas without a script, unknown LaTeX is a warning; parsed by `latex`, with the letters
+  of `letters` made by `mathml` what browsers draw well, set in the font that `font` cuts
 * `notes`: marks for settled statements of the older notes
 * `records`: the verification line on each page, and the report
-* `api`: the index of the API, its coverage, links from names in code
+* `api`: the index of the API, its coverage, links from names in code (`code`); where things are
+  taught or exercised is in `directory`, `listing` writes it
 * `pages`: description and downloads
 """
 

@@ -8,13 +8,13 @@ of the pages, ``(keras.layers.Dense)=`` and ``(keras.layers.Dense.units)=``:
 * ``{api-coverage}``: how much of the API the pages exercise, in numbers and as a picture
 * names of the API in code cells lead to their section, or else to their entry in the index
 
-Every name in a label must exist, on one page only, and everything that is exercised must have a
-place to link to; otherwise the build warns, and warnings are errors.
+Every name in a label must exist, on one page only; otherwise the build warns, and warnings are
+errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,16 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from knotes.pipeline import notebooks
-from knotes.pipeline.api import coverage, inventory
-from knotes.pipeline.api.coverage import Coverage, Place
-from knotes.pipeline.api.inventory import Symbol
+from knotes.pipeline.api import ApiError, claims, inventory, notes
+from knotes.pipeline.api.coverage import Coverage, measure
+from knotes.pipeline.api.inventory import Inventory
+from knotes.pipeline.api.notes import Note
+from knotes.pipeline.api.symbols import spelled
+from knotes.pipeline.book import Book
 
 from .code import depart_literal_block, imported, names_in, source_of, visit_literal_block
-from .listing import INDEX_PAGE, Target, Writer
+from .directory import Directory, Target
+from .listing import Writer
 from .records import is_notebook
 
 if TYPE_CHECKING:
@@ -78,56 +82,60 @@ def pages_of(env: BuildEnvironment) -> set[str]:
 
 
 class Api:
-    """The API in one build: what exists, what is exercised, where it is taught."""
+    """What the build knows of the API, from the inventory and from the pages."""
 
     def __init__(self) -> None:
         """Start with nothing; `start` reads the inventory, `collect` the pages."""
-        self.symbols: Mapping[str, Symbol] = {}
+        self.notes: dict[str, list[Note]] = {}
         self.names: dict[str, tuple[str, str]] = {}
-        self.jobs: dict[str, str] = {}
-        self.coverage = Coverage({})
-        self.notes: dict[str, list[coverage.Note]] = {}
-        self.taught: dict[tuple[str, str], Target] = {}
-        self.keras = ""
+        self.directory = Directory(Inventory("", {}), {}, Coverage({}), {})
 
     def start(self, app: Sphinx) -> None:
         """Read the inventory and the one-line jobs."""
-        folder = Path(app.srcdir, "api")
+        book = Book(Path(app.srcdir))
         try:
-            saved = coverage.load(folder / "keras.json")
-        except coverage.CoverageError as error:
+            offered = inventory.load(book)
+        except ApiError as error:
             raise ConfigError(str(error)) from error
-        self.keras, self.symbols = saved.keras, saved.symbols
-        self.names = inventory.spelled(self.symbols)
-        self.jobs = yaml.safe_load((folder / "jobs.yml").read_text("utf8"))
+        self.names = spelled(offered.symbols)
+        jobs = yaml.safe_load((book.root / "api" / "jobs.yml").read_text("utf8"))
+        self.directory = Directory(offered, jobs, Coverage(offered.symbols), {})
 
     def collect(self, app: Sphinx, env: BuildEnvironment) -> list[str]:
         """Read what the pages use and claim; warn where the two do not fit together.
 
         Returns the pages to write anew, which hang on all others.
         """
-        self.coverage, self.notes, self.taught = Coverage(self.symbols), {}, {}
+        stored = {
+            name: notebooks.read_stored(Path(env.doc2path(name)))
+            for name in sorted(env.found_docs)
+            if is_notebook(env, name)
+        }
+        self.notes = {
+            page: [notes.stored(cell) for cell in notebooks.code_cells(notebook)]
+            for page, notebook in stored.items()
+        }
+        offered = self.directory.inventory
+        self.directory = Directory(
+            offered,
+            self.directory.jobs,
+            measure(offered.symbols, self.notes),
+            {page: env.titles[page].astext() for page in stored},
+        )
         claimed: dict[tuple[str, str], str] = {}
-        for page in sorted(name for name in env.found_docs if is_notebook(env, name)):
-            path = Path(env.doc2path(page))
-            notebook = notebooks.read_stored(path)
-            text = path.with_suffix(".md")
+        for page, notebook in stored.items():
+            text = Path(env.doc2path(page)).with_suffix(".md")
             source = notebook.metadata.get("knotes", {}).get("source")
             if text.is_file() and source != notebooks.digest(text):
                 logger.warning(
                     "the record of what the page uses is older than its text; run: make outputs",
                     location=page,
                 )
-            self.notes[page] = [coverage.stored(cell) for cell in notebooks.code_cells(notebook)]
-            self.coverage.add(page, self.notes[page])
-            labels = coverage.labels_of(notebook)
-            for message in coverage.unknown_labels(labels, self.names):
+            labels = claims.labels_of(notebook)
+            for message in claims.unknown(labels, self.names):
                 logger.warning("%s", message, location=page)
             for label in labels:
                 self._claim(env, page, label, claimed)
-        for name in self.symbols:
-            if self.coverage.exercised(name) and self.link(env, name) is None:
-                logger.warning("%s is exercised, but no page to link to shows it", name)
         return sorted(pages_of(env) & env.found_docs)
 
     def _claim(
@@ -147,43 +155,15 @@ class Api:
             logger.warning("label (%s)=: it stands before nothing", label, location=page)
             return
         anchor, section = found
-        title = env.titles[page].astext()
+        title = self.directory.titles[page]
         text = title if section in ("", title) else f"{title}: {section}"
-        self.taught.setdefault(key, Target(page, anchor, text))
-
-    def link(self, env: BuildEnvironment, name: str, parameter: str = "") -> Target | None:
-        """Where a symbol or parameter is taught, or else first exercised."""
-        taught = self.taught.get((name, parameter))
-        if taught:
-            return taught
-        if parameter:
-            places = self.coverage.pairs.get((name, parameter), [])
-        else:
-            places = self.coverage.exercised(name)
-        home = self.taught.get((name, ""))
-        places = sorted(places, key=lambda place: home is None or place.page != home.page)
-        return self.cell(env, places[0]) if places else None
-
-    def cell(self, env: BuildEnvironment, place: Place) -> Target | None:
-        """The target of a code cell."""
-        if place.page not in env.found_docs:
-            return None
-        title = env.titles[place.page].astext()
-        return Target(place.page, f"cell-{place.cell}", f"{title}, cell {place.cell}")
-
-    def proof(self, env: BuildEnvironment, name: str, parameter: str) -> Target | None:
-        """The cell that exercises a parameter, on the page that teaches the symbol if there."""
-        places = self.coverage.pairs.get((name, parameter), [])
-        home = self.taught.get((name, ""))
-        places = sorted(places, key=lambda place: home is None or place.page != home.page)
-        return self.cell(env, places[0]) if places else None
-
-    # --- filled when a page is written
+        self.directory.taught.setdefault(key, Target(page, anchor, text))
 
     def fill(self, app: Sphinx, doctree: nodes.document, docname: str) -> None:
         """Fill the places of indexes and coverage; find the names to link in code cells."""
+        relative = functools.partial(app.builder.get_relative_uri, docname)
         for place in list(doctree.findall(api_place)):
-            writer = Writer(self, app, docname)
+            writer = Writer(self.directory, relative)
             if "group" in place:
                 text = writer.index(place["group"])
             else:
@@ -197,20 +177,10 @@ class Api:
         for block, note in zip(blocks, self.notes[docname], strict=False):
             if block is None:
                 continue
-            found = names_in(block.astext(), known, note, self.names)
-            block["knotes_links"] = [
-                (line, column, name, *self._where(app.env, key))
-                for line, column, name, key in found
-            ]
-
-    def _where(self, env: BuildEnvironment, key: tuple[str, str]) -> tuple[str, str, str]:
-        """Page, anchor and tooltip for a name in code."""
-        name, below = key
-        title = f"{name}.{below}" if below else f"{name}: {self.jobs.get(name, '')}".rstrip(": ")
-        taught = self.taught.get(key) or self.taught.get((name, ""))
-        if taught:
-            return taught.page, taught.anchor, title
-        return INDEX_PAGE, name, title
+            links = block["knotes_links"] = []
+            for line, column, name, key in names_in(block.astext(), known, note, self.names):
+                target = self.directory.entry(key)
+                links.append((line, column, name, target.page, target.anchor, target.text))
 
 
 def read_page(app: Sphinx, document: nodes.document) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from docutils import nodes
 from sphinx.writers.html5 import HTML5Translator
 
-from knotes.pipeline.api.coverage import Note
+from knotes.pipeline.api.notes import Note
 
 
 def imported(sources: Iterable[str]) -> dict[str, str]:

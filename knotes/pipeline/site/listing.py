@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from sphinx.errors import ConfigError
 
-from knotes.pipeline.api import coverage, inventory
-from knotes.pipeline.api.inventory import Symbol
+from knotes.pipeline.api import totals
+from knotes.pipeline.api.symbols import APART, Symbol, is_base
 
-if TYPE_CHECKING:
-    from sphinx.application import Sphinx
-
-    from .api import Api
-
-INDEX_PAGE = "book/reference/api"
-
-
-@dataclass(frozen=True)
-class Target:
-    """A place in the book: page, anchor, and the words of a link to it."""
-
-    page: str
-    anchor: str
-    text: str
+from .directory import INDEX_PAGE, Directory, Target
 
 
 def marked_up(text: str) -> str:
@@ -38,13 +22,14 @@ def marked_up(text: str) -> str:
 class Writer:
     """Writes the index and the coverage for one page."""
 
-    def __init__(self, api: Api, app: Sphinx, docname: str) -> None:
-        self.api, self.env, self.builder, self.docname = api, app.env, app.builder, docname
+    def __init__(self, api: Directory, relative: Callable[[str], str]) -> None:
+        """`relative` gives the address of a page as seen from the one that is written."""
+        self.api, self.relative = api, relative
+        self.symbols = api.inventory.symbols
 
     def a(self, target: Target, text: str, title: str = "") -> str:
         """A link."""
-        address = self.builder.get_relative_uri(self.docname, target.page)
-        address = html.escape(f"{address}#{target.anchor}")
+        address = html.escape(f"{self.relative(target.page)}#{target.anchor}")
         tip = f' title="{html.escape(title)}"' if title else ""
         return f'<a href="{address}"{tip}>{text}</a>'
 
@@ -52,9 +37,9 @@ class Writer:
         """The symbols of a group: ``keras.layers``, ``methods of keras.Model``."""
         members = [
             s
-            for s in self.api.symbols.values()
+            for s in self.symbols.values()
             if s.group == group
-            or (group in inventory.APART and s.group.startswith(f"{group}.") and s.kind != "method")
+            or (group in APART and s.group.startswith(f"{group}.") and s.kind != "method")
         ]
         if not members:
             raise ConfigError(f"api-index: expected a namespace of Keras, got {group!r}")
@@ -69,7 +54,7 @@ class Writer:
         if symbol.aliases:
             shown = ", ".join(f"<code>{html.escape(alias)}</code>" for alias in symbol.aliases)
             also = f'<span class="knotes-also">also {shown}</span>'
-        target = self.api.link(self.env, symbol.name)
+        target = self.api.link(symbol.name)
         if (symbol.name, "") in self.api.taught and target:
             where = f"Taught in {self.a(target, html.escape(target.text))}."
         elif target:
@@ -90,18 +75,18 @@ class Writer:
         words = {"subclassed": "Only subclassed so far", "named": "Only given by name so far"}[
             state
         ]
-        target = self.api.cell(self.env, self.api.coverage.places[state][symbol.name][0])
-        return f"{words}, in {self.a(target, html.escape(target.text))}." if target else f"{words}."
+        target = self.api.cell(self.api.coverage.places[state][symbol.name][0])
+        return f"{words}, in {self.a(target, html.escape(target.text))}."
 
     def methods(self, symbol: Symbol) -> str:
         """The methods that only this class has, each with a link to a cell that calls it."""
-        if symbol.kind != "class" or inventory.is_base(symbol.name):
+        if symbol.kind != "class" or is_base(symbol.name):
             return ""
         lines = []
-        for method in self.api.symbols.values():
+        for method in self.symbols.values():
             if method.kind != "method" or method.name.rpartition(".")[0] != symbol.name:
                 continue
-            target = self.api.link(self.env, method.name)
+            target = self.api.link(method.name)
             name = html.escape(method.name)
             text = f"<code>{html.escape(method.name.rpartition('.')[2])}</code>"
             shown = self.a(target, text, target.text) if target else text
@@ -110,7 +95,7 @@ class Writer:
 
     def parameters(self, symbol: Symbol) -> str:
         """The parameters, each with a link to the cell that exercises it."""
-        if not symbol.parameters or symbol.apart in inventory.APART.values():
+        if not symbol.parameters or symbol.apart in APART.values():
             return ""
         return f'<div class="knotes-parameters">{self.chips(symbol)}</div>'
 
@@ -118,7 +103,7 @@ class Writer:
         """The names of parameters, linked where a cell exercises them."""
         shown = []
         for name in symbol.parameters:
-            proof = self.api.proof(self.env, symbol.name, name)
+            proof = self.api.proof(symbol.name, name)
             text = f"<code>{html.escape(name)}</code>"
             if proof:
                 shown.append(self.a(proof, text, f"exercised in {proof.text}"))
@@ -128,21 +113,21 @@ class Writer:
 
     def numbers(self) -> str:
         """How much is exercised, group by group."""
-        every = coverage.rows(self.api.coverage)
+        every = totals.rows(self.api.coverage)
         target = [row for row in every if not row.apart]
-        whole = coverage.total(target, "everything")
-        core = coverage.core(every)
+        whole = totals.total(target, "everything")
+        core = totals.core(every)
         says = (
-            f"<p>Keras {html.escape(self.api.keras)} has {whole.symbols} public symbols with "
-            f"{whole.parameters} parameters. The pages exercise {whole.exercised} of the symbols "
-            f"and {whole.pairs} of the parameters; of the {core.symbols} symbols and "
+            f"<p>Keras {html.escape(self.api.inventory.keras)} has {whole.symbols} public symbols "
+            f"with {whole.parameters} parameters. The pages exercise {whole.exercised} of the "
+            f"symbols and {whole.pairs} of the parameters; of the {core.symbols} symbols and "
             f"{core.parameters} parameters in the namespaces for layers, losses, metrics, "
             f"activations, initializers, regularizers, constraints, optimizers, schedules and "
             f"callbacks, {core.exercised} and {core.pairs}.</p>"
         )
         return says + self.table([*target, whole])
 
-    def table(self, rows: Sequence[coverage.Row]) -> str:
+    def table(self, rows: Sequence[totals.Row]) -> str:
         """The numbers as a table with a bar in each cell."""
         head = ("Namespace", "Symbols", "Parameters", "Only by name", "Only subclassed")
         body = ""
@@ -161,8 +146,8 @@ class Writer:
     def missing(self) -> str:
         """What is not exercised, folded by group."""
         parts = []
-        for row in (row for row in coverage.rows(self.api.coverage) if not row.apart):
-            members = [s for s in self.api.symbols.values() if s.group == row.group and not s.apart]
+        for row in (row for row in totals.rows(self.api.coverage) if not row.apart):
+            members = [s for s in self.symbols.values() if s.group == row.group and not s.apart]
             lost = [s for s in members if not self.api.coverage.exercised(s.name)]
             partly = [
                 (s, gone)

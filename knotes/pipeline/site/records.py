@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
+from sphinx.errors import ConfigError
 from sphinx.util.docutils import SphinxDirective
 
-from knotes.pipeline.verification import FOLDER, VERSIONS, Record, RecordError, load
+from knotes.pipeline.book import Book
+from knotes.pipeline.verification import FOLDER, VERSIONS, PageRecord, Record, RecordError, load
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -48,27 +50,43 @@ def summary(docname: str, notebook: Notebook, records: list[Record]) -> str | No
         RecordError: if a record matches the page and counts its cells otherwise.
 
     """
-    matching = [
-        record
+    matching = {
+        record.name: page
         for record in records
-        if docname in record.pages and record.pages[docname].sha256 == notebook.sha256
-    ]
+        if (page := record.pages.get(docname)) and page.sha256 == notebook.sha256
+    }
     if not matching:
         return None
-    for record in matching:
-        cells = record.pages[docname].cells
-        if cells != notebook.cells:
+    for name, page in matching.items():
+        if page.cells != notebook.cells:
             raise RecordError(
-                f"{FOLDER}/{record.name}.json: pages: {docname}: cells: expected {notebook.cells}, "
-                f"the code cells of the notebook with this sha256, got {cells}"
+                f"{FOLDER}/{name}/{docname.removeprefix('book/')}.json: cells: expected "
+                f"{notebook.cells}, the code cells of the notebook with this sha256, "
+                f"got {page.cells}"
             )
-    verified = notebook.cells - max(record.pages[docname].opt_outs for record in matching)
+    environments = [page.environment for page in matching.values()]
+    verified = notebook.cells - max(page.opt_outs for page in matching.values())
     parts = [f"{verified} of {notebook.cells} cells verified"]
     for key, name in VERSIONS.items():
-        versions = dict.fromkeys(record.environment[key] for record in matching)
-        parts.append(f"{name} {', '.join(versions)}")
-    parts.append(", ".join(dict.fromkeys(record.environment["device"] for record in matching)))
+        parts.append(f"{name} {', '.join(dict.fromkeys(some[key] for some in environments))}")
+    parts.append(", ".join(dict.fromkeys(some["device"] for some in environments)))
     return " · ".join(parts)
+
+
+def runs(record: Record) -> Iterator[str]:
+    """Say on what the pages of a record were verified, HTML, a line for each environment.
+
+    With the day of the last comparison and the rounding environments in which all pages agreed.
+    """
+    groups: dict[str, list[PageRecord]] = {}
+    for page in record.pages.values():
+        told = ", ".join(f"{key} {value}" for key, value in page.environment.items())
+        groups.setdefault(told, []).append(page)
+    for told, pages in groups.items():
+        day = max(page.date for page in pages)
+        agreed = [name for name in pages[0].agreed if all(name in p.agreed for p in pages)]
+        roundings = f"; roundings {', '.join(agreed)}" if agreed else ""
+        yield f"<strong>{html.escape(record.name)}</strong>, {day}: {html.escape(told + roundings)}"
 
 
 def badge(text: str | None, link: str | None) -> str:
@@ -116,11 +134,17 @@ class Verification:
 
     def start(self, app: Sphinx) -> None:
         """Read the records."""
-        self.records = load(Path(app.srcdir, FOLDER))
+        try:
+            self.records = load(Book(Path(app.srcdir)))
+        except RecordError as error:
+            raise ConfigError(str(error)) from error
 
     def text(self, env: BuildEnvironment, docname: str) -> str | None:
         """Say what is verified on a page that was read from a notebook."""
-        return summary(docname, Notebook.of(env, docname), self.records)
+        try:
+            return summary(docname, Notebook.of(env, docname), self.records)
+        except RecordError as error:
+            raise ConfigError(str(error)) from error
 
     def _pages(self, env: BuildEnvironment) -> Iterator[str]:
         """Name the pages with code, in the order of the table of contents."""
@@ -178,17 +202,12 @@ class Verification:
                     opted = f", {entry.opt_outs} not compared" if entry.opt_outs else ""
                     row.append(f"{entry.cells - entry.opt_outs} verified{opted}")
             rows.append(row)
-        runs = "".join(
-            f"<li><strong>{html.escape(record.name)}</strong>, {record.date}: "
-            + html.escape(", ".join(f"{key} {val}" for key, val in record.environment.items()))
-            + "</li>"
-            for record in self.records
-        )
-        runs = f"<ul>{runs}</ul>" if runs else "<p>No verification run is recorded yet.</p>"
+        lines = "".join(f"<li>{line}</li>" for record in self.records for line in runs(record))
+        told = f"<ul>{lines}</ul>" if lines else "<p>No verification run is recorded yet.</p>"
         cells = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in head)
         body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
         return (
-            f'{runs}<div class="knotes-scroll"><table class="knotes">'
+            f'{told}<div class="knotes-scroll"><table class="knotes">'
             f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
