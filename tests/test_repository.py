@@ -5,6 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from functools import partial
 
 import pytest
 import yaml
@@ -13,6 +15,8 @@ from knotes.pipeline.notebooks import ROOT
 from knotes.pipeline.scaffold import listed
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf8"), re.MULTILINE)
 
 
@@ -51,30 +55,78 @@ def test_help_lists_every_command():
     assert set(TARGETS) - hidden == set(listed) - hidden
 
 
-def pins(name):
-    lines = (ROOT / name).read_text("utf8").splitlines()
-    found = (re.match(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;#]+)", line) for line in lines)
+def pins(lines):
+    """The versions that requirements pin: name → version."""
+    found = (re.match(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==([^\s;#\\]+)", line) for line in lines)
     return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
 
 
-@pytest.mark.parametrize("name", ["base", "", "dev"])
+def lines_of(name):
+    """The requirements in a file, without comments and options."""
+    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text("utf8").splitlines()]
+    return [line for line in lines if line and not line.startswith("-")]
+
+
+NEEDED = PROJECT["dependencies"] + EXTRAS["pipeline"]
+TOOLS = lines_of("requirements-dev.txt")
+LOCKS = {
+    "requirements.lock": NEEDED + EXTRAS["cpu"] + TOOLS,
+    "requirements-gpu.lock": NEEDED + EXTRAS["gpu"],
+}
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_the_lock_holds_the_pinned_versions(name):
-    lock = pins("requirements.lock")
-    wanted = pins(f"requirements-{name}.txt" if name else "requirements.txt")
+    wanted = pins(LOCKS[name])
     assert wanted
-    assert wanted.items() <= lock.items()
+    assert wanted.items() <= pins(lines_of(name)).items(), "run `make lock`"
 
 
-def test_every_requirement_is_pinned_exactly():
-    for path in ROOT.glob("requirements*.txt"):
-        for line in path.read_text("utf8").splitlines():
-            entry = line.split("#")[0].strip()
-            assert not entry or entry.startswith("-") or "==" in entry, f"{path.name}: {line}"
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_lock_is_of_versions_and_hashes_alone(name):
+    text = (ROOT / name).read_text("utf8")
+    entry = r"[a-z0-9.-]+==[^\s;]+( ; [^\n\\]+?)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+    rest = re.sub(entry, "", text)
+    assert not rest, f"{name}: no version with hashes: {rest[:200]}"
+
+
+def test_every_requirement_is_pinned_exactly_and_once():
+    lines = NEEDED + EXTRAS["cpu"] + TOOLS
+    assert [line for line in lines + EXTRAS["gpu"] if "==" not in line] == []
+    names = [re.match(r"[\w.-]+", line)[0].lower() for line in lines]
+    assert [name for name in names if names.count(name) > 1] == []
+    assert lines_of("requirements.txt") == lines_of("requirements-gpu.txt") == []
 
 
 def test_gpu_and_cpu_use_the_same_tensorflow():
-    (gpu,) = pins("requirements-gpu.txt").values()
-    assert set(pins("requirements.txt").values()) == {gpu}
+    assert set(pins(EXTRAS["cpu"]).values()) == set(pins(EXTRAS["gpu"]).values())
+
+
+@pytest.mark.parametrize("target", ["outputs", "coverage", "page"])
+def test_no_shell_runs_the_name_of_a_page(target, tmp_path):
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv/ready").touch()
+    program = tmp_path / "python"  # prints its arguments, without -m and the module
+    program.write_text('#!/bin/sh\nshift 2\nfor word; do echo "$word"; done\n')
+    program.chmod(0o755)
+    command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/ready", f"BIN={tmp_path}", target]
+    inherited = {"MAKEFLAGS", "PAGES", "NAME", "KIND"}
+    environment = {key: value for key, value in os.environ.items() if key not in inherited}
+
+    def printed(*variables):
+        run = partial(subprocess.run, capture_output=True, text=True, check=True)
+        return run([*command, *variables], cwd=tmp_path, env=environment).stdout.splitlines()
+
+    name = "book/a;touch hacked $(touch hacked) `touch hacked` 'b\" c"
+    given = name.replace("$", "$$")  # make itself reads a dollar sign
+    if target == "page":
+        assert printed(f"NAME={given}", f"KIND={given}") == [name, name]
+        assert printed() == ["", ""]
+    else:
+        assert printed(f"PAGES={given}") == name.split()
+        assert printed("PAGES=book/a.md book/b.md") == ["book/a.md", "book/b.md"]
+        assert printed() == []
+    assert not (tmp_path / "hacked").exists()
 
 
 @pytest.fixture
@@ -133,8 +185,8 @@ def test_no_setting_of_git_changes_the_bytes_of_a_file(repository, tmp_path):
     files = {
         "page.ipynb": b'{"text": "a\\r\\n"}\n',
         "page.md": b"# Page\n\nText.\n",
-        "figure.png": b"\x89PNG\r\n\x1a\n\n\r\n",
-        "font.woff2": b"wOF2\n\r\n\n",
+        "figure.png": b"a picture\r\nthat looks like text\n",
+        "font.woff2": b"wOF2\r\nas does a font\n",
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
