@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tomllib
 from functools import partial
+from pathlib import Path
 
 import pytest
 import yaml
 
-from knotes.pipeline.notebooks import ROOT
 from knotes.pipeline.scaffold import listed
 
+ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
