@@ -39,7 +39,9 @@ lock: setup  ## resolve the packages again, after a change of a version
 	@$(COMPILE) requirements-gpu.txt -o requirements-gpu.lock
 
 book: setup  ## build the site into _build/html; every warning is an error
+	@mkdir -p _build && rm -f _build/.built && touch _build/.started
 	@$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@mv _build/.started _build/.built  # tests use this site while nothing it is made from is newer
 	@echo "Open _build/html/index.html"
 
 test: setup  ## every test, and every page run again and compared with what it stores
