@@ -33,13 +33,50 @@ def test_workflows_follow_their_schema():
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_one_command_and_leaves_no_token(path):
+    text = path.read_text("utf8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    assert not any("permissions" in job for job in workflow["jobs"].values())
+    used = [step for step in steps if "uses" in step]
+    # A tag can be moved to other code, a commit cannot; the comment is for people.
+    pinned = re.findall(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", text, re.MULTILINE)
+    assert len(pinned) == len(used) > 0
+    checkouts = [step for step in used if step["uses"].startswith("actions/checkout@")]
+    assert [step["with"]["persist-credentials"] for step in checkouts] == [False]
+    assert "actions/upload-artifact@" in used[-1]["uses"]
+    assert used[-1]["if"] in ("failure()", "always()")
+    # What CI does is written in .ci/run and the Makefile only.
+    command = "make test-gpu" if path.name == "gpu.yml" else ".ci/run"
+    assert [step["run"] for step in steps if "run" in step] == [command]
+
+
+def test_the_workflow_runs_every_supported_python():
+    text = (ROOT / ".github/workflows/verify.yml").read_text("utf8")
+    (job,) = yaml.safe_load(text)["jobs"].values()
+    pythons = job["strategy"]["matrix"]["python"]
+    assert f">={pythons[0]}" == PROJECT["requires-python"]
+    assert {step["env"]["PYTHON"] for step in job["steps"] if "run" in step} == {
+        "python${{ matrix.python }}"
+    }
+    assert f"--python-version {pythons[0]} " in (ROOT / "Makefile").read_text("utf8")
+
+
+def test_ci_builds_the_site_once_and_before_the_tests():
+    script = (ROOT / ".ci/run").read_text("utf8")
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+    assert re.findall(r"\bmake ([a-z-]+)$", script, re.MULTILINE) == ["lint", "book", "test"]
+
+
 @pytest.mark.parametrize(
     "document",
     [
         "README.md",
         "CONTRIBUTING.md",
         ".ci/run",
-        *(f".github/workflows/{p.name}" for p in WORKFLOWS),
+        ".github/workflows/gpu.yml",
     ],
 )
 def test_named_commands_exist(document):
