@@ -1,8 +1,10 @@
 """`make page`: a page of each kind that can be filled in, listed in the contents."""
 
+import re
 import shutil
 
 import pytest
+import yaml
 
 from knotes.pipeline import contract, notebooks, scaffold
 from knotes.pipeline.notebooks import PageError
@@ -29,18 +31,55 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
+# Where a page of each kind goes, and a symbol that Keras has there.
+PLACES = {
+    "layer": ("layers/gru", "keras.layers.GRU"),
+    "loss": ("losses/huber", "keras.losses.Huber"),
+    "metric": ("metrics/mean-io-u", "keras.metrics.MeanIoU"),
+    "activation": ("activations/relu", "keras.activations.relu"),
+    "initializer": ("initializers/orthogonal", "keras.initializers.Orthogonal"),
+    "regularizer": ("regularizers/l1", "keras.regularizers.L1"),
+    "constraint": ("constraints/max-norm", "keras.constraints.MaxNorm"),
+    "optimizer": ("optimizers/adam", "keras.optimizers.Adam"),
+    "callback": ("training/early-stopping", "keras.callbacks.EarlyStopping"),
+    "guide": ("models/foo-bar", "foo-bar"),
+}
+
+
 @pytest.mark.parametrize("kind", scaffold.KINDS)
-def test_every_kind_gives_a_readable_page(root, kind, monkeypatch):
-    part = "losses" if kind == "guide" else "layers"
-    monkeypatch.setattr(contract, "API_PARTS", {"layers"})
-    page = scaffold.scaffold(f"book/{part}/foo-bar", kind)
+def test_every_kind_gives_a_readable_page(root, kind):
+    name, label = PLACES[kind]
+    page = scaffold.scaffold(f"book/{name}", kind)
     text = notebooks.read_text(page)
+    assert f"\n({label})=\n" in page.read_text()
     assert "$" not in page.read_text().replace("$$", "")
-    told = list(contract.structure(contract.Page(page)))
-    assert told == []
+    assert list(contract.structure(contract.Page(page))) == []
     assert "TODO" in page.read_text()
     for cell in notebooks.code_cells(text):
         compile(cell.source, "cell", "exec")
+
+
+def test_every_kind_has_its_part_in_the_contents(root):
+    written = CONTENTS
+    for kind, (name, _) in PLACES.items():
+        scaffold.scaffold(f"book/{name}", kind)
+        new = (root / "_toc.yml").read_text()
+        assert set(written.splitlines()) < set(new.splitlines())
+        written = new
+    parts = yaml.safe_load(written)["parts"]
+    captions = [part["caption"] for part in parts]
+    assert captions == [part for part in scaffold.PARTS if part in captions]
+    files = {part["caption"].lower(): [c["file"] for c in part["chapters"]] for part in parts}
+    for name, _ in PLACES.values():
+        assert f"book/{name}" in files[name.split("/")[0]]
+
+
+def test_the_order_of_the_parts_that_are_there_stays(root):
+    swapped = "".join(reversed(re.split(r"(?=  - caption)", CONTENTS.split("parts:\n")[1])))
+    (root / "_toc.yml").write_text("parts:\n" + swapped)
+    scaffold.scaffold("book/metrics/mean", "metric")
+    parts = yaml.safe_load((root / "_toc.yml").read_text())["parts"]
+    assert [part["caption"] for part in parts] == ["Losses", "Metrics", "Layers"]
 
 
 def test_the_symbol_is_found_by_the_name_of_the_page(root):
@@ -66,7 +105,7 @@ def test_the_page_is_listed_at_the_end_of_its_part_and_nothing_else_changes(root
         ("book/layers/Foo", "layer", "in lower case"),
         ("book/layers/../foo", "layer", "expected book/<part>/<page>"),
         ("book/layers/foo", "lair", "KIND='lair': expected one of layer, loss"),
-        ("book/lairs/foo", "layer", "expected one of book/layers, book/losses"),
+        ("book/lairs/foo", "layer", "no part of the book; expected one of book/start"),
     ],
 )
 def test_bad_arguments_are_named_and_nothing_is_written(root, name, kind, message):

@@ -1,9 +1,6 @@
 """The built site, file by file: what a reader without a script, or a search engine, gets."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -11,7 +8,6 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from filelock import FileLock
 
 from knotes.pipeline import verification
 from knotes.pipeline.api import coverage, inventory
@@ -19,11 +15,6 @@ from knotes.pipeline.book import Book
 from knotes.pipeline.site.font import FONT_FILE
 
 ROOT = Path(__file__).parents[1]
-SITE = ROOT / "_build" / "html"
-SOURCES = (
-    "book", "_static", "_config.yml", "_toc.yml", "verification", "api",
-    "knotes/pipeline/site", "knotes/pipeline/api",
-)  # fmt: skip
 
 
 def toc_pages():
@@ -36,40 +27,6 @@ def toc_pages():
 def runs(name):
     """Whether a page has code that runs; the landing page and the reference have none."""
     return (ROOT / f"{name}.ipynb").is_file()
-
-
-def _newest_source():
-    files = [file for name in SOURCES for file in [ROOT / name, *(ROOT / name).rglob("*")]]
-    return max(f.stat().st_mtime for f in files if f.is_file() and f.suffix != ".pyc")
-
-
-def build_site():
-    """Build the site unless it is newer than all that it is made from; returns its folder.
-
-    Several test processes may call this at once: one builds, the others wait.
-    """
-    SITE.parent.mkdir(exist_ok=True)
-    stamp = SITE.parent / ".tests-built-site"
-    with FileLock(SITE.parent / ".tests-build.lock", timeout=600):
-        newest = _newest_source()
-        whole = (SITE / "index.html").is_file() and stamp.is_file()
-        if whole and stamp.stat().st_mtime >= newest:
-            return SITE
-        program = str(Path(sys.executable).with_name("jupyter-book"))
-        command = [program, "build", ".", "--all", "-W", "-n", "--keep-going"]
-        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if run.returncode:
-            lines = [line for line in run.stderr.splitlines() if "WARNING" in line]
-            pytest.fail("the book does not build:\n" + "\n".join(lines or [run.stderr[-3000:]]))
-        stamp.touch()
-        os.utime(stamp, (newest, newest))
-    return SITE
-
-
-@pytest.fixture(scope="session")
-def site():
-    """The folder of the built site."""
-    return build_site()
 
 
 @pytest.fixture(scope="session")

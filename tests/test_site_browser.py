@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from .test_site import ROOT, build_site, toc_pages
+from .test_site import ROOT, toc_pages
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the PyPI package playwright")
 
@@ -31,9 +31,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(site):
     """Address of a server of the built site, on this machine."""
-    handler = partial(Quiet, directory=str(build_site()))
+    handler = partial(Quiet, directory=str(site))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"

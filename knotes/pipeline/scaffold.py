@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-import yaml
-
 from knotes.pipeline.book import PageError, name_of
 from knotes.pipeline.notebooks import write_atomically
 
@@ -64,6 +62,24 @@ KINDS = {
     ),
     "guide": ("", ""),
 }
+# The order in which a part that is not in the contents yet is put there.
+PARTS = (
+    "Start",
+    "Training",
+    "Layers",
+    "Losses",
+    "Metrics",
+    "Activations",
+    "Initializers",
+    "Regularizers",
+    "Constraints",
+    "Optimizers",
+    "Lifecycle",
+    "Models",
+    "TensorFlow",
+    "Old notes",
+    "Reference",
+)
 GRADIENT = frozenset({"layer", "loss", "activation"})
 EXERCISE = """\
 :::{exercise} TODO $verb
@@ -88,16 +104,18 @@ assert True  # TODO
 """
 
 
-def symbol_of(page: Path) -> str | None:
+def symbol_of(page: Path, kind: str) -> str | None:
     """Public symbol of the installed Keras that a page is named after, or None."""
     wanted = re.sub(r"[^a-z0-9]", "", page.stem.lower())
+    # Callbacks have no part of their own: they are taught with training.
+    name = "keras.callbacks" if kind == "callback" else f"keras.{page.parent.name}"
     try:
-        module = importlib.import_module(f"keras.{page.parent.name}")
+        module = importlib.import_module(name)
     except ImportError:
         return None
     names = [n for n in dir(module) if n.lower().replace("_", "") == wanted]
     # A class before the function of the same letters: Softmax before softmax.
-    return f"keras.{page.parent.name}.{sorted(names)[0]}" if names else None
+    return f"{name}.{sorted(names)[0]}" if names else None
 
 
 def page_text(page: Path, kind: str, symbol: str | None) -> str:
@@ -124,24 +142,39 @@ def page_text(page: Path, kind: str, symbol: str | None) -> str:
 
 
 def listed(contents: str, page: Path) -> str:
-    """The table of contents (its text) with the page added at the end of its part."""
+    """The table of contents (its text) with the page added at the end of its part.
+
+    A part that is not there is added after the one that goes before it in `PARTS`.
+    """
     name, lines = name_of(page), contents.splitlines()
-    mine = [i for i, line in enumerate(lines) if f"file: book/{page.parent.name}/" in line]
-    if not mine:
-        toc = yaml.safe_load(contents)["parts"]
-        parts = {c["file"].split("/")[1] for part in toc for c in part["chapters"]}
-        known = ", ".join(f"book/{part}" for part in sorted(parts))
-        raise PageError(f"NAME={name}: _toc.yml has no part for it; expected one of {known}")
-    indent = lines[mine[-1]].split("- file")[0]
-    lines.insert(mine[-1] + 1, f"{indent}- file: {name}")
+    mine = _lines_of(lines, page.parent.name)
+    if mine:
+        indent = lines[mine[-1]].split("- file")[0]
+        new = [f"{indent}- file: {name}"]
+    else:
+        folders = {caption.lower().replace(" ", "-"): caption for caption in PARTS}
+        if page.parent.name not in folders:
+            known = ", ".join(f"book/{folder}" for folder in folders)
+            raise PageError(f"NAME={name}: no part of the book; expected one of {known}")
+        before = list(folders)[: list(folders).index(page.parent.name)]
+        mine = next(filter(None, (_lines_of(lines, folder) for folder in reversed(before))), [])
+        caption = f"  - caption: {folders[page.parent.name]}"
+        new = [caption, "    chapters:", f"      - file: {name}"]
+    place = mine[-1] if mine else lines.index("parts:")
+    lines[place + 1 : place + 1] = new
     return "\n".join(lines) + "\n"
+
+
+def _lines_of(lines: Sequence[str], folder: str) -> list[int]:
+    """Where the pages of a folder stand in the table of contents."""
+    return [i for i, line in enumerate(lines) if f"file: book/{folder}/" in line]
 
 
 def scaffold(name: str, kind: str) -> Path:
     """Write a new page and list it; returns its path.
 
     Raises `PageError` naming the argument for a name that is not ``book/<part>/<page>``, an
-    unknown kind, a part without an entry in the contents, or a page that exists.
+    unknown kind, a part that the book does not have, or a page that exists.
     """
     page = (ROOT / name).with_suffix(".md")
     if not re.fullmatch(r"book/[a-z-]+/[a-z0-9-]+(\.md)?", name):
@@ -152,7 +185,7 @@ def scaffold(name: str, kind: str) -> Path:
         raise PageError(f"NAME={name}: the page exists")
     contents = ROOT / "_toc.yml"
     entry = listed(contents.read_text("utf8"), page)
-    symbol = None if kind == "guide" else symbol_of(page)
+    symbol = None if kind == "guide" else symbol_of(page, kind)
     write_atomically(page, page_text(page, kind, symbol))
     write_atomically(contents, entry)
     return page
