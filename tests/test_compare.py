@@ -98,8 +98,8 @@ def faults(stored, new, tmp_path):
     ("stored", "new", "what"),
     [
         ([stream("a")], [], "stored [stdout], new [no output]"),
-        ([], [result(png=png())], "stored [no output], new [image/png]"),
-        ([result(plain="F", png=png())], [result(plain="F")], "stored [image/png, text/plain]"),
+        ([], [result(png=png())], "stored [no output], new [display of image/png]"),
+        ([result(plain="F", png=png())], [result(plain="F")], "stored [display of image/png, text/plain]"),
         ([stream("a")], [stream("a", "stderr")], "new [stderr]"),
         ([stream("a")], [stream("a"), stream("b", "stderr")], "new [stdout; stderr]"),
         ([result(html="<tr>1</tr><tr>2</tr>")], [result(html="<tr>1</tr>")], "text/html differs"),

@@ -1,9 +1,13 @@
 """Each rule of the contract: a page that keeps it, and one broken way that it must see."""
 
+from pathlib import Path
+
 import nbformat
 import pytest
 
 from knotes.pipeline import contract, notebooks
+from knotes.pipeline.book import Book
+from tests.conftest import ROOT, page_text
 
 output = nbformat.v4.new_output
 PNG = "iVBORw0KGgo="  # the rules look at its kind alone
@@ -14,8 +18,9 @@ def page(path, outputs=(), part="guide"):
     notebook = notebooks.read_text(path)
     for cell in notebooks.code_cells(notebook):
         cell.outputs = list(outputs)
-    notebooks.write(notebooks.normalize(notebook, path), path.with_suffix(".ipynb"))
-    return contract.Page(path)
+    digest = notebooks.digest(path)
+    notebooks.write(notebooks.normalize(notebook, digest), path.with_suffix(".ipynb"))
+    return contract.Page(path, Book.find(path))
 
 
 def told(rule, page):
@@ -144,3 +149,107 @@ def test_a_text_changed_in_white_space_only_is_stale(write_page):
     view = page(path)
     path.write_text(path.read_text() + "\n\n")
     assert "made from another text" in told(contract.in_step, view)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda stored: stored.cells.pop(), "the text has 4 cells, the notebook 3"),
+        (lambda stored: stored.cells[1].update(source="2"), "'1' in the text, '2' stored"),
+        (lambda stored: stored.cells[1].update(execution_count=7), "execution counts are [7, 2]"),
+    ],
+)
+def test_text_and_notebook_are_in_step(write_page, change, fault):
+    view = page(write_page("1", "1"))
+    assert told(contract.in_step, view) == ""
+    change(view.stored)
+    assert fault in told(contract.in_step, view)
+
+
+SECTIONS = [name for name in contract.SECTIONS if name not in contract.OPTIONAL_SECTIONS]
+
+
+def api_page(book, sections):
+    """A page about a symbol with these sections, three exercises and their solutions."""
+    path = book.folder / "layers" / "sample.md"
+    path.parent.mkdir(exist_ok=True)
+    boxes = "".join(
+        f"\n:::{{exercise}} Do\n:label: e{n}\nx\n:::\n\n:::{{solution-start}} e{n}\n:::\n\n"
+        ":::{solution-end}\n:::\n"
+        for n in range(3)
+    )
+    text = page_text("1").partition("## Step 1")
+    parts = "".join(f"## {name}\n\nProse.\n\n" for name in sections)
+    code = text[2].partition("Prose.")[2]
+    path.write_text(f"{text[0]}{parts}{boxes}{code}")
+    return page(path)
+
+
+def test_the_sections_of_a_page_about_a_symbol_have_their_order(book):
+    assert told(contract.structure, api_page(book, SECTIONS)) == ""
+    gradient = SECTIONS.index("In a model")
+    optional = [*SECTIONS[:gradient], "Gradient", *SECTIONS[gradient:]]
+    assert told(contract.structure, api_page(book, optional)) == ""
+    swapped = [SECTIONS[1], SECTIONS[0], *SECTIONS[2:]]
+    assert told(contract.structure, api_page(book, swapped)).startswith("sections are ['Smallest")
+    assert "expected" in told(contract.structure, api_page(book, SECTIONS[1:]))
+
+
+def labeled(path, label, uses=()):
+    """A page whose title has a label of the API; its one cell uses what is noted."""
+    path.write_text(path.read_text().replace("(sample)=", f"({label})="))
+    api = path.parents[2] / "api"
+    api.mkdir()
+    (api / "inventory.json").write_bytes((ROOT / "api" / "inventory.json").read_bytes())
+    view = page(path)
+    view.code[0].metadata["knotes"] = {"calls": list(uses)} if uses else {}
+    return view
+
+
+@pytest.mark.parametrize(
+    ("label", "uses", "fault"),
+    [
+        ("keras.layers.Dense", ["keras.layers.Dense(units)"], ""),
+        ("keras.layers.Dense.units", ["keras.layers.Dense(units)"], ""),
+        ("keras.layers.Dense", [], "no cell of the page exercises it"),
+        ("keras.layers.Dense.use_bias", ["keras.layers.Dense(units)"], "no cell of the page"),
+        ("keras.layers.Denze", ["keras.layers.Dense(units)"], "is it keras.layers.Dense?"),
+    ],
+)
+def test_a_label_is_true(write_page, label, uses, fault):
+    found = told(contract.labels, labeled(write_page("1"), label, uses))
+    assert fault in found if fault else found == ""
+
+
+@pytest.mark.parametrize(
+    ("prose", "fault"),
+    [
+        ("```{include} ../../README.md\n```", "'```{include} ../../README.md' puts a file"),
+        (":::{literalinclude} /etc/hostname\n:::", "puts a file into the page"),
+        ("````{raw} html\n:file: x\n````", "puts a file into the page"),
+        ("<<<<<<< HEAD", "'<<<<<<< HEAD' is left from a merge"),
+        ("Text.", ""),
+    ],
+)
+def test_nothing_comes_into_a_page_that_was_not_compared(write_page, prose, fault):
+    path = write_page("1")
+    path.write_text(path.read_text().replace("Prose.", prose, 1))
+    found = told(contract.nothing_foreign, page(path))
+    assert fault in found if fault else found == ""
+
+
+def test_a_page_that_the_site_build_would_run_is_refused(write_page):
+    view = page(write_page("1"))
+    assert told(contract.nothing_foreign, view) == ""
+    view.stored.metadata["mystnb"] = {"execution_mode": "force"}
+    assert "the site build would run it" in told(contract.nothing_foreign, view)
+
+
+def test_a_code_cell_without_code_is_refused(write_page):
+    assert "a code cell without code" in told(contract.nothing_foreign, page(write_page("1", "")))
+
+
+def test_every_rule_has_a_page_that_breaks_it():
+    tested = Path(__file__).read_text("utf8")
+    names = [rule.__name__ for rule in contract.RULES]
+    assert [name for name in names if f"told(contract.{name}," not in tested] == []

@@ -84,7 +84,10 @@ def test_a_semicolon_hides_a_value(outputs):
 
 
 def test_a_value_and_a_display_are_told_apart_and_metadata_are_kept(outputs):
-    image = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    image = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+        "awAAAABJRU5ErkJggg=="
+    )
     result, shown = outputs(
         "2", f"import base64\nfrom IPython.display import Image, display\n"
         f"display(Image(base64.b64decode('{image}'), width=40))"
@@ -103,10 +106,9 @@ def test_raw_and_empty_and_skipped_cells_are_not_run(warm, tmp_path):
 
 
 def test_errors_are_faults_unless_they_are_expected(warm, tmp_path):
-    result = warm.page(
-        notebook_of("x = 1\n\nx / 0", ("1 / 0", ["raises-exception"]), ("1", ["raises-exception"]), "x"),
-        tmp_path,
-    )  # fmt: skip
+    expected = ["raises-exception"]
+    cells = ("x = 1\n\nx / 0", ("1 / 0", expected), ("1", expected), "x")
+    result = warm.page(notebook_of(*cells), tmp_path)
     faults = [(cell.fault, cell.line) for cell in result.cells]
     assert faults == [
         ("ZeroDivisionError: division by zero", 3),
@@ -177,7 +179,7 @@ from pathlib import Path
 from knotes.pipeline.engine import Run
 from tests.conftest import notebook_of
 run = Run(sys.argv[1])
-code = "import os, time; Path = __import__('pathlib').Path; Path('pid').write_text(str(os.getpid())); time.sleep(600)"
+code = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)"
 run.page(notebook_of(code), Path(sys.argv[2]))
 """
 
@@ -306,6 +308,19 @@ def test_runs_are_used_from_several_threads(warm, tmp_path):
         pages = [pool.submit(warm.page, notebook_of(f"{n} * 2"), tmp_path) for n in range(8)]
     values = [told(page.result().notebook.cells[0].outputs) for page in pages]
     assert values == [[str(2 * n)] for n in range(8)]
+
+
+def test_closing_a_run_ends_the_pages_that_run(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        run = Run("cold")
+        page = pool.submit(run.page, notebook_of("import time\ntime.sleep(600)"), tmp_path)
+        time.sleep(4)
+        begin = time.monotonic()
+        run.close()
+        assert page.result().broken == "the run was closed"
+    assert time.monotonic() - begin < 30
 
 
 def test_a_wrong_kind_of_kernel_is_named():

@@ -11,7 +11,7 @@ def stored(path, outputs=()):
     notebook = notebooks.read_text(path)
     for cell in notebooks.code_cells(notebook):
         cell.outputs = list(outputs)
-    return notebooks.normalize(notebook, path)
+    return notebooks.normalize(notebook, notebooks.digest(path))
 
 
 def test_a_stored_page_is_in_step_with_its_text(write_page):
@@ -95,13 +95,27 @@ def test_bad_pages_are_named(tmp_path):
         notebooks.read_stored(broken)
 
 
-def test_pages_are_resolved_by_file_and_folder():
-    pages = notebooks.text_pages()
-    assert pages, "the book has pages"
-    first = pages[0]
-    for name in (first, first.with_suffix(".ipynb"), first.with_suffix("")):
-        assert notebooks.resolve_pages([str(name)]) == [first]
-    assert first in notebooks.resolve_pages([str(first.parent)])
-    assert notebooks.resolve_pages([str(notebooks.BOOK)]) == pages
-    with pytest.raises(PageError, match=r"'book/none\.md' is not a page"):
-        notebooks.resolve_pages(["book/none.md"])
+def test_raw_and_skipped_and_empty_cells_are_kept_and_not_counted(write_page):
+    path = write_page("1", ":tags: [nbval-skip]\n# reason: needs a microphone\n2", "3")
+    notebook = notebooks.read_text(path)
+    notebook.cells += [nbformat.v4.new_raw_cell("raw"), nbformat.v4.new_code_cell("")]
+    normal = notebooks.normalize(notebook, "")
+    assert [c.execution_count for c in notebooks.code_cells(normal)] == [1, None, 2, None]
+    assert normal.cells[-2].cell_type == "raw"
+    assert notebooks.out_of_step(notebook, normal) == []
+
+
+def test_a_notebook_notes_the_versions_it_was_made_with(write_page):
+    made = stored(write_page("1")).metadata["knotes"]
+    assert made["versions"] == notebooks.versions()
+    assert set(made["versions"]) == set(notebooks.SUBJECTS)
+
+
+def test_what_cannot_be_written_is_told(write_page, monkeypatch):
+    path = write_page("1")
+    target = path.with_suffix(".ipynb")
+    notebooks.write(stored(path), target)
+    path.write_text(path.read_text() + "\nMore.\n")
+    monkeypatch.setattr(notebooks.os, "access", lambda *_: False)  # root may write everything
+    with pytest.raises(PageError, match="sample: cannot be stored: the file is read-only"):
+        notebooks.write(stored(path), target)

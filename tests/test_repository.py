@@ -201,7 +201,7 @@ def test_ten_branches_that_each_add_a_page_merge(repository, tmp_path):
         page = tmp_path / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(f"# Page {number}\n", "utf8")
-        contents.write_text(listed(before, ROOT / f"{name}.md"), "utf8")
+        contents.write_text(listed(before, name), "utf8")
         with changes.open("a", encoding="utf8") as file:
             file.write(f"- Page {number}.\n")
         git("add", ".")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from knotes.pipeline import contract, notebooks, scaffold
-from knotes.pipeline.notebooks import PageError
+from knotes.pipeline.book import Book, PageError
 
 CONTENTS = """\
 root: book/index
@@ -23,11 +23,9 @@ parts:
 
 
 @pytest.fixture
-def root(tmp_path, monkeypatch):
-    """A book of its own, so that the real one is not written to."""
+def root(tmp_path):
+    """The root of a book of its own."""
     (tmp_path / "_toc.yml").write_text(CONTENTS)
-    for module in (scaffold, notebooks):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -49,11 +47,11 @@ PLACES = {
 @pytest.mark.parametrize("kind", scaffold.KINDS)
 def test_every_kind_gives_a_readable_page(root, kind):
     name, label = PLACES[kind]
-    page = scaffold.scaffold(f"book/{name}", kind)
+    page = scaffold.scaffold(Book(root), f"book/{name}", kind)
     text = notebooks.read_text(page)
     assert f"\n({label})=\n" in page.read_text()
     assert "$" not in page.read_text().replace("$$", "")
-    assert list(contract.structure(contract.Page(page))) == []
+    assert list(contract.structure(contract.Page(page, Book(root)))) == []
     assert "TODO" in page.read_text()
     for cell in notebooks.code_cells(text):
         compile(cell.source, "cell", "exec")
@@ -62,7 +60,7 @@ def test_every_kind_gives_a_readable_page(root, kind):
 def test_every_kind_has_its_part_in_the_contents(root):
     written = CONTENTS
     for kind, (name, _) in PLACES.items():
-        scaffold.scaffold(f"book/{name}", kind)
+        scaffold.scaffold(Book(root), f"book/{name}", kind)
         new = (root / "_toc.yml").read_text()
         assert set(written.splitlines()) < set(new.splitlines())
         written = new
@@ -77,20 +75,20 @@ def test_every_kind_has_its_part_in_the_contents(root):
 def test_the_order_of_the_parts_that_are_there_stays(root):
     swapped = "".join(reversed(re.split(r"(?=  - caption)", CONTENTS.split("parts:\n")[1])))
     (root / "_toc.yml").write_text("parts:\n" + swapped)
-    scaffold.scaffold("book/metrics/mean", "metric")
+    scaffold.scaffold(Book(root), "book/metrics/mean", "metric")
     parts = yaml.safe_load((root / "_toc.yml").read_text())["parts"]
     assert [part["caption"] for part in parts] == ["Losses", "Metrics", "Layers"]
 
 
 def test_the_symbol_is_found_by_the_name_of_the_page(root):
-    page = scaffold.scaffold("book/layers/batch-normalization", "layer")
+    page = scaffold.scaffold(Book(root), "book/layers/batch-normalization", "layer")
     text = page.read_text()
     assert "(keras.layers.BatchNormalization)=\n# BatchNormalization\n" in text
     assert "knotes.signature(keras.layers.BatchNormalization)" in text
 
 
 def test_the_page_is_listed_at_the_end_of_its_part_and_nothing_else_changes(root):
-    scaffold.scaffold("book/layers/gru", "layer")
+    scaffold.scaffold(Book(root), "book/layers/gru", "layer")
     expected = CONTENTS.replace(
         "      - file: book/layers/lstm\n",
         "      - file: book/layers/lstm\n      - file: book/layers/gru\n",
@@ -110,13 +108,14 @@ def test_the_page_is_listed_at_the_end_of_its_part_and_nothing_else_changes(root
 )
 def test_bad_arguments_are_named_and_nothing_is_written(root, name, kind, message):
     with pytest.raises(PageError, match=message.replace("(", r"\(")):
-        scaffold.scaffold(name, kind)
+        scaffold.scaffold(Book(root), name, kind)
     assert (root / "_toc.yml").read_text() == CONTENTS
     assert not (root / "book").exists()
 
 
-def test_an_existing_page_is_left_alone(root, capsys):
-    page = scaffold.scaffold("book/layers/foo", "layer")
+def test_an_existing_page_is_left_alone(root, capsys, monkeypatch):
+    monkeypatch.chdir(root)
+    page = scaffold.scaffold(Book(root), "book/layers/foo", "layer")
     page.write_text("mine")
     assert scaffold.main(["book/layers/foo", "layer"]) == 1
     assert "the page exists" in capsys.readouterr().err

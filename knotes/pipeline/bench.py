@@ -1,89 +1,100 @@
-"""Benchmark of the verification: plain nbval and ours, one after the other, on the whole book.
+"""Benchmark of the verification, in one run on one machine: compare the ratios, not the seconds.
 
-    python -m knotes.pipeline.bench [--rounds N]
+    python -m knotes.pipeline.bench [--pages N | PAGE ...]
 
-Prints, for each way of running, wall seconds, the ratio to plain nbval, and the seconds a page
-costs beyond the time its cells run. Measured on one machine in one go: compare the ratios.
+For some pages of the book: the time that the cells themselves take (the limit), ours with one
+worker and with two, and plain nbval; and what one start of the server of kernels costs.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
+
+import nbformat
 
 from knotes import environment
-from knotes.pipeline.notebooks import ROOT, text_pages
+from knotes.pipeline.book import Book, PageError
+from knotes.pipeline.engine import Run
 
 PLAIN = ["--nbval", "--nbval-current-env", "--noconftest", "-o", "addopts="]
 WAYS = {
-    "plain nbval": PLAIN,
-    "ours, cold kernels": ["--nbval", "--kernels=cold"],
-    "ours": ["--nbval"],
-    "ours, no tracing": ["--nbval", "--no-tracing"],
+    "ours, one worker": ["--nbval"],
     "ours, -n 2": ["--nbval", "-n2"],
+    "plain nbval": PLAIN,
 }
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run over the book: wall seconds, seconds in cells, whether every test passed."""
+class Took:
+    """One run: wall seconds, seconds that its cells took (if it tells them), whether it passed."""
 
     wall: float
     cells: float
     passed: bool
 
 
-def measure(options: Sequence[str]) -> Run:
-    """Run pytest over the book with `options` in a process of its own and time it."""
+def measure(book: Book, pages: Sequence[Path], options: Sequence[str]) -> Took:
+    """Run pytest over pages with `options` in a process of its own and time it."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
-        junit = [f"--junitxml={report}", "-o", "junit_duration_report=call"]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "book"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, pages)]
         begin = time.perf_counter()
         done = subprocess.run(
-            [*command, *options, *junit],
-            cwd=ROOT,
+            [*command, *options, f"--junitxml={report}"],
+            cwd=book.root,
             env={**os.environ, **environment.VARIABLES},
             capture_output=True,
             check=False,
         )
         wall = time.perf_counter() - begin
-        cases = ET.parse(report).getroot().iter("testcase")
-        cells = sum(float(case.get("time", 0)) for case in cases)
-    return Run(wall, cells, done.returncode == 0)
+        properties = ElementTree.parse(report).getroot().iter("property")
+        cells = sum(float(p.get("value", 0)) for p in properties if p.get("name") == "seconds")
+    return Took(wall, cells, done.returncode == 0)
+
+
+def start_of_server() -> float:
+    """Seconds from nothing to the first warm kernel, for a page without cells."""
+    begin = time.perf_counter()
+    with Run() as run:
+        run.page(nbformat.v4.new_notebook(), Path.cwd(), more=False)
+        return time.perf_counter() - begin
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit status 1 if a run of ours found a difference."""
     parser = argparse.ArgumentParser(prog="knotes.pipeline.bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1, help="rounds over all ways (default 1)")
-    rounds = parser.parse_args(arguments).rounds
-    pages = len(text_pages())
-    print(f"{pages} pages, {rounds} round(s), {os.cpu_count()} cores; seconds are medians\n")
-    runs: dict[str, list[Run]] = {way: [] for way in WAYS}
-    for _ in range(rounds):
-        for way, options in WAYS.items():
-            runs[way].append(measure(options))
-    plain = statistics.median(run.wall for run in runs["plain nbval"])
-    heads = ("", "wall s", "× faster", "in cells s", "beyond, s a page")
-    print("{:20} {:>8} {:>9} {:>11} {:>17}  tests".format(*heads))
-    for way, done in runs.items():
-        wall = statistics.median(run.wall for run in done)
-        cells = statistics.median(run.cells for run in done)
-        # Two workers overlap: the time beyond the cells is told for one process only.
-        beyond = "" if "-n" in way else f"{(wall - cells) / pages:.2f}"
-        state = "pass" if all(run.passed for run in done) else "FAIL"
-        print(f"{way:20} {wall:8.1f} {plain / wall:9.2f} {cells:11.1f} {beyond:>17}  {state}")
-    return 0 if all(run.passed for way in WAYS if "ours" in way for run in runs[way]) else 1
+    parser.add_argument("pages", nargs="*", metavar="PAGE")
+    parser.add_argument("--number", type=int, default=12, help="pages, evenly chosen (default 12)")
+    options = parser.parse_args(arguments)
+    try:
+        book = Book.find()
+        every = book.resolve(options.pages) or book.pages()
+    except PageError as error:
+        print(error, file=sys.stderr)
+        return 1
+    count = min(len(every), options.number)
+    pages = [every[i * len(every) // count].with_suffix(".ipynb") for i in range(count)]
+    print(f"{len(pages)} pages, {os.cpu_count()} cores", flush=True)
+    start = start_of_server()
+    took = {way: measure(book, pages, flags) for way, flags in WAYS.items()}
+    one, two, plain = took.values()
+    print(f"{'the cells themselves':22}{one.cells:8.1f} s")
+    print(f"{'one start of the server':22}{start:7.1f} s")
+    for way, run in took.items():
+        print(f"{way:22}{run.wall:8.1f} s  {'pass' if run.passed else 'FAIL'}")
+    print(f"one worker, without the start, over the cells: {(one.wall - start) / one.cells:.2f}")
+    print(f"two workers over one: {two.wall / one.wall:.2f}")
+    print(f"plain nbval over one worker: {plain.wall / one.wall:.2f}")
+    return 0 if one.passed and two.passed else 1
 
 
 if __name__ == "__main__":

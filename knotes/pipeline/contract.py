@@ -235,8 +235,10 @@ def nothing_foreign(page: Page) -> Iterator[str]:
 
 def labels(page: Page) -> Iterator[str]:
     """Each label of the API names something that exists and that a cell of the page exercises."""
-    symbols, names = known_api(page.book)
     found = claims.labels_of(page.stored)
+    if not found:
+        return
+    symbols, names = known_api(page.book)
     yield from claims.unknown(found, names)
     used = [notes.stored(cell) for cell in page.code]
     own = coverage.measure(symbols, {notebooks.name_of(page.path): used})

@@ -125,7 +125,10 @@ class Run:
         if not self.cold and server is None:
             observed = [observer.extension for observer in observers]
             self.server = Server.start(self._env(Path(self._folder.name)), [*preload, *observed])
+        self._closing = False
         self._spare: asyncio.Task[Kernel] | None = None
+        self._pages: set[asyncio.Task[Any] | None] = set()
+        self._kernels: set[Kernel] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -146,15 +149,20 @@ class Run:
         return self._wait(self._page(copy.deepcopy(notebook), folder, more))
 
     def close(self) -> None:
-        """End all kernels, and the server if it is this run's."""
-        if self._thread.is_alive():
-            with contextlib.suppress(Exception):
-                self._wait(self._end())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        """End all kernels, and the server if it is this run's.
+
+        A page that another thread waits for is broken off.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        self._wait(self._break_off())
         if self.server is not None and not self._borrowed:
-            self.server.stop()
+            self.server.stop()  # which also ends the start of a spare kernel
+        self._wait(self._drop_spare())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
         self._folder.cleanup()
 
     # --- in the loop
@@ -176,6 +184,8 @@ class Run:
             try:
                 return await self._start(self.server)
             except KernelError as error:
+                if self._closing:
+                    raise
                 self.cold = str(error)
         return await self._start(None)
 
@@ -190,13 +200,26 @@ class Run:
             self._spare = asyncio.ensure_future(self._kernel())
         return kernel
 
-    async def _end(self) -> None:
-        if self._spare is not None:
-            with contextlib.suppress(Exception):
-                await (await self._spare).end(now=True)
+    async def _break_off(self) -> None:
+        for kernel in self._kernels:
+            kernel.process.kill()
+        await asyncio.gather(*filter(None, self._pages), return_exceptions=True)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
+    async def _drop_spare(self) -> None:
+        if self._spare is not None:
+            with contextlib.suppress(KernelError):
+                await (await self._spare).end(now=True)
+
     async def _page(self, notebook: Any, folder: Path, more: bool) -> PageRun:
+        task = asyncio.current_task()
+        self._pages.add(task)
+        try:
+            return await self._page_in_kernel(notebook, folder, more)
+        finally:
+            self._pages.discard(task)
+
+    async def _page_in_kernel(self, notebook: Any, folder: Path, more: bool) -> PageRun:
         cells = [CellRun() for _ in notebooks.code_cells(notebook)]
         result = PageRun(notebook, cells)
         for cell in notebooks.code_cells(notebook):
@@ -206,9 +229,15 @@ class Run:
         except KernelError as error:
             result.broken = str(error)
             return result
+        self._kernels.add(kernel)
         try:
-            await _Client(notebook, kernel, self.cell_seconds).run(result, folder, self.observers)
+            if not self._closing:
+                client = _Client(notebook, kernel, self.cell_seconds)
+                await client.run(result, folder, self.observers)
         finally:
+            self._kernels.discard(kernel)
+            if self._closing:
+                result.broken = "the run was closed"
             # nobody waits for it; a kernel that is broken off is not asked
             ending = asyncio.ensure_future(kernel.end(now=bool(result.broken)))
             self._ending.add(ending)
@@ -315,9 +344,8 @@ class _Client(NotebookClient):  # type: ignore[misc]
             return "the kernel gave the cell up: it is idle and has not answered"
         if self.printed > CELL_OUTPUT:
             return f"printed more than {CELL_OUTPUT / 1e6:g} MB"
-        code = await asyncio.to_thread(self.kernel.process.wait, 5)
-        if code is None:
-            return "the kernel died"
+        while (code := self.kernel.status()) is None:  # nbclient has seen it dead
+            await asyncio.sleep(0.05)
         if code < 0:
             hint = " (out of memory?)" if -code == signal.SIGKILL else ""
             return f"the kernel died of {signal.Signals(-code).name}{hint}"

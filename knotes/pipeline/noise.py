@@ -30,7 +30,7 @@ def load_ipython_extension(shell: Any) -> None:
             if not isinstance(value, tf.Tensor) or not value.dtype.is_floating:
                 return value
             random = tf.random.stateless_uniform(tf.shape(value), (number, 0), -SIZE, SIZE)
-            return value * tf.cast(1 + random, value.dtype)
+            return value * (1 + tf.cast(random, value.dtype))
 
         return tf.nest.map_structure(noisy, exact(*args, **kwargs))
 

@@ -15,10 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from knotes.pipeline.book import PageError, name_of
+from knotes.pipeline.book import CONTENTS, Book, PageError
 from knotes.pipeline.notebooks import write_atomically
-
-ROOT = Path(__file__).resolve().parents[2]
 
 TEMPLATES = Path(__file__).with_name("templates")
 ARRAY = 'x = np.arange(6.0, dtype="float32").reshape(2, 3)\n'
@@ -141,24 +139,24 @@ def page_text(page: Path, kind: str, symbol: str | None) -> str:
     )
 
 
-def listed(contents: str, page: Path) -> str:
-    """The table of contents (its text) with the page added at the end of its part.
+def listed(contents: str, name: str) -> str:
+    """The table of contents (its text) with a page, ``book/<part>/<page>``, added to its part.
 
     A part that is not there is added after the one that goes before it in `PARTS`.
     """
-    name, lines = name_of(page), contents.splitlines()
-    mine = _lines_of(lines, page.parent.name)
+    part, lines = name.split("/")[1], contents.splitlines()
+    mine = _lines_of(lines, part)
     if mine:
         indent = lines[mine[-1]].split("- file")[0]
         new = [f"{indent}- file: {name}"]
     else:
         folders = {caption.lower().replace(" ", "-"): caption for caption in PARTS}
-        if page.parent.name not in folders:
+        if part not in folders:
             known = ", ".join(f"book/{folder}" for folder in folders)
             raise PageError(f"NAME={name}: no part of the book; expected one of {known}")
-        before = list(folders)[: list(folders).index(page.parent.name)]
+        before = list(folders)[: list(folders).index(part)]
         mine = next(filter(None, (_lines_of(lines, folder) for folder in reversed(before))), [])
-        caption = f"  - caption: {folders[page.parent.name]}"
+        caption = f"  - caption: {folders[part]}"
         new = [caption, "    chapters:", f"      - file: {name}"]
     place = mine[-1] if mine else lines.index("parts:")
     lines[place + 1 : place + 1] = new
@@ -170,21 +168,21 @@ def _lines_of(lines: Sequence[str], folder: str) -> list[int]:
     return [i for i, line in enumerate(lines) if f"file: book/{folder}/" in line]
 
 
-def scaffold(name: str, kind: str) -> Path:
-    """Write a new page and list it; returns its path.
+def scaffold(book: Book, name: str, kind: str) -> Path:
+    """Write a new page of a book and list it; returns its path.
 
     Raises `PageError` naming the argument for a name that is not ``book/<part>/<page>``, an
     unknown kind, a part that the book does not have, or a page that exists.
     """
-    page = (ROOT / name).with_suffix(".md")
+    page = book.page(name.removesuffix(".md"))
     if not re.fullmatch(r"book/[a-z-]+/[a-z0-9-]+(\.md)?", name):
         raise PageError(f"NAME={name!r}: expected book/<part>/<page> in lower case, with dashes")
     if kind not in KINDS:
         raise PageError(f"KIND={kind!r}: expected one of {', '.join(KINDS)}")
     if page.exists():
         raise PageError(f"NAME={name}: the page exists")
-    contents = ROOT / "_toc.yml"
-    entry = listed(contents.read_text("utf8"), page)
+    contents = book.root / CONTENTS
+    entry = listed(contents.read_text("utf8"), book.name_of(page))
     symbol = None if kind == "guide" else symbol_of(page, kind)
     write_atomically(page, page_text(page, kind, symbol))
     write_atomically(contents, entry)
@@ -196,11 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         name, kind = given if len(given) == 2 else ["", ""]
-        page = scaffold(name, kind)
+        book = Book.find()
+        page = book.name_of(scaffold(book, name, kind))
     except PageError as error:
         print(error, "Use: make page NAME=book/layers/foo KIND=layer", sep="\n", file=sys.stderr)
         return 1
-    print(f"{name_of(page)}.md: fill in each TODO, then `make outputs PAGES={name_of(page)}.md`")
+    print(f"{page}.md: fill in each TODO, then `make outputs PAGES={page}.md`")
     return 0
 
 
