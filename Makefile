@@ -7,7 +7,7 @@ export PAGES NAME KIND
 # One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
 WORKERS ?= $(shell "$(PYTHON)" -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help setup lock book test lint outputs page serve lab coverage bench verification test-gpu clean
+.PHONY: help setup lock book test lint outputs page serve lab coverage weather bench verification test-gpu clean
 
 # $(call environment,FOLDER,LOCK): the packages of a lock, each checked against its hashes. The book
 # itself has none: it is installed alone, and built by the setuptools of the lock.
@@ -72,11 +72,15 @@ lab: setup  ## JupyterLab on the notebooks
 coverage: setup  ## which of Keras' public API the pages exercise (ACCEPT=1 saves a fall)
 	@$(BIN)/python -m knotes.pipeline.api $(if $(ACCEPT),--accept) $$PAGES
 
-bench: setup  ## plain nbval and this project's runs, side by side, on the whole book
-	@$(BIN)/python -m knotes.pipeline.bench
+weather: setup  ## compare in other rounding environments (PAGES=…, ONLY=noise, TURN=1, RECORD=cpu)
+	@$(BIN)/python -m knotes.pipeline.weather --workers "$(WORKERS)" $(foreach name,$(ONLY),--only "$(name)") \
+		$(if $(TURN),--turn) $(if $(RECORD),--record "$(RECORD)") $$PAGES
 
-verification: setup  ## compare the whole book and record what was verified, for the site
-	@$(BIN)/python -m pytest --nbval book -q -n "$(WORKERS)" --verification-record cpu
+bench: setup  ## plain nbval and this project's runs, side by side, on twelve pages
+	@$(BIN)/python -m knotes.pipeline.bench $$PAGES
+
+verification: setup  ## compare the whole book and record what was verified (RECORD=NAME), for the site
+	@$(BIN)/python -m pytest --nbval book -q -n "$(WORKERS)" --verification-record "$(or $(RECORD),cpu)"
 
 test-gpu: .venv-gpu/ready  ## the comparison on a machine with an NVIDIA GPU, in an environment of its own
 	@CUDA_VISIBLE_DEVICES=0 .venv-gpu/bin/python -m pytest --nbval book -q --verification-record gpu

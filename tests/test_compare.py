@@ -99,7 +99,11 @@ def faults(stored, new, tmp_path):
     [
         ([stream("a")], [], "stored [stdout], new [no output]"),
         ([], [result(png=png())], "stored [no output], new [display of image/png]"),
-        ([result(plain="F", png=png())], [result(plain="F")], "stored [display of image/png, text/plain]"),
+        (
+            [result(plain="F", png=png())],
+            [result(plain="F")],
+            "stored [display of image/png, text/plain]",
+        ),
         ([stream("a")], [stream("a", "stderr")], "new [stderr]"),
         ([stream("a")], [stream("a"), stream("b", "stderr")], "new [stdout; stderr]"),
         ([result(html="<tr>1</tr><tr>2</tr>")], [result(html="<tr>1</tr>")], "text/html differs"),
@@ -187,3 +191,34 @@ def test_the_diff_is_small():
         " line 51",
     ]
     assert compare.text_diff(stored, "").endswith("more lines")
+
+
+def test_a_value_and_a_display_are_told_apart(tmp_path):
+    value = output("execute_result", data={"text/plain": "1"}, execution_count=1)
+    (told,) = faults([result(plain="1")], [value], tmp_path)
+    assert told.what == "outputs: stored [display of text/plain], new [text/plain]"
+
+
+def test_metadata_are_compared_and_an_output_without_data_is_no_crash(tmp_path):
+    wide, narrow = result(png=png()), result(png=png())
+    wide.metadata["image/png"] = {"width": 40}
+    (told,) = faults([wide], [narrow], tmp_path)
+    assert told.what == "metadata differs"
+    empty = output("display_data", data={})
+    assert faults([empty], [empty], tmp_path) == []
+    (told,) = faults([wide], [empty], tmp_path)
+    assert "new [display of no data]" in told.what
+
+
+def test_messages_stay_short(tmp_path):
+    long = stream("x" * 744_261)
+    (told,) = faults([long], [stream("y" * 744_261)], tmp_path)
+    assert len(str(told)) < 1000
+    assert "more characters" in str(told)
+
+
+def test_a_figure_that_cannot_be_decoded_is_a_difference(tmp_path):
+    broken = result(png=base64.b64encode(b"no picture").decode())
+    (told,) = faults([broken], [result(png=png())], tmp_path)
+    assert "cannot be decoded" in told.what
+    assert faults([broken], [broken], tmp_path) == []

@@ -31,7 +31,8 @@ def record(tmp_path):
 def test_a_record_that_matches_speaks_for_its_page(record):
     stored = record()
     assert records.summary(PAGE, NOTEBOOK, stored) == (
-        "30 of 31 cells verified · Keras 3.15.1 · TensorFlow 2.21.0 · CPU"
+        "30 of 31 cells verified · Keras 3.15.1 · TensorFlow 2.21.0 · CPU · "
+        "agreed in 2 rounding environments"
     )
     assert records.summary(PAGE, records.Notebook("b" * 64, 31), stored) is None
     assert records.summary("book/layers/lstm", NOTEBOOK, stored) is None
@@ -42,7 +43,9 @@ def test_a_record_that_matches_speaks_for_its_page(record):
 def test_the_devices_of_all_matching_records_are_named(record):
     record()
     stored = record("gpu", environment=VERSIONS | {"device": "H100"})
-    assert records.summary(PAGE, NOTEBOOK, stored).endswith("· CPU, H100")
+    assert records.summary(PAGE, NOTEBOOK, stored).endswith(
+        "· CPU, H100 · agreed in 2 rounding environments"
+    )
 
 
 def test_the_report_says_on_what_pages_were_verified(record):

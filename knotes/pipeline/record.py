@@ -145,7 +145,7 @@ class Recorder:
         self.book = book
         self._stack = ExitStack()
         self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1)
-        cache = book.built / "cache"
+        cache = book.built / "cache" if book else None
         self.runs = [
             self._stack.enter_context(
                 Run(kernels, observers=[TRACING], hash_seed=seed, cache=cache)

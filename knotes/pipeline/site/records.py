@@ -70,6 +70,9 @@ def summary(docname: str, notebook: Notebook, records: list[Record]) -> str | No
     for key, name in VERSIONS.items():
         parts.append(f"{name} {', '.join(dict.fromkeys(some[key] for some in environments))}")
     parts.append(", ".join(dict.fromkeys(some["device"] for some in environments)))
+    roundings = {name for page in matching.values() for name in page.agreed}
+    if len(roundings) > 1:
+        parts.append(f"agreed in {len(roundings)} rounding environments")
     return " · ".join(parts)
 
 
@@ -200,7 +203,8 @@ class Verification:
                     row.append("changed since")
                 else:
                     opted = f", {entry.opt_outs} not compared" if entry.opt_outs else ""
-                    row.append(f"{entry.cells - entry.opt_outs} verified{opted}")
+                    roundings = f", {len(entry.agreed)} roundings" if len(entry.agreed) > 1 else ""
+                    row.append(f"{entry.cells - entry.opt_outs} verified{opted}{roundings}")
             rows.append(row)
         lines = "".join(f"<li>{line}</li>" for record in self.records for line in runs(record))
         told = f"<ul>{lines}</ul>" if lines else "<p>No verification run is recorded yet.</p>"
