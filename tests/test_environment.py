@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 
 import matplotlib as mpl
 import nbformat
@@ -183,3 +184,60 @@ def test_the_python_log_of_tensorflow_is_as_quiet_as_the_other(process):
     knotes.setup()
     assert not logging.getLogger("tensorflow").isEnabledFor(logging.WARNING)
     assert logging.getLogger("tensorflow").isEnabledFor(logging.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "reason"),
+    [
+        ("x86_64", "sse2 fma avx2", ""),
+        ("AMD64", None, ""),  # no file that says it: not Linux
+        ("x86_64", "sse2 avx fma", "this processor has no avx2"),
+        ("x86_64", "sse2", "this processor has no avx2 and no fma"),
+        ("arm64", None, "instructions are not fixed on arm64"),
+    ],
+)
+def test_instructions_are_fixed_where_the_processor_has_them(monkeypatch, machine, flags, reason):
+    def read(*_):
+        if flags is None:
+            raise FileNotFoundError
+        return f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: avx2\n"
+
+    monkeypatch.setattr(environment.platform, "machine", lambda: machine)
+    monkeypatch.setattr(environment.Path, "read_text", read)
+    assert environment.lacking() == reason
+    assert ("ONEDNN_MAX_CPU_ISA" in environment.fixed()) == (not reason)
+
+
+def test_another_processor_is_told_in_one_line_and_not_on_pages(process, monkeypatch):
+    monkeypatch.setattr(environment, "lacking", lambda: "this processor has no avx2")
+    monkeypatch.delenv(environment.REPLACED, raising=False)
+    with pytest.warns(RuntimeWarning, match=r"^Last digits may differ: this processor has no avx2"):
+        knotes.setup()
+    monkeypatch.setenv(environment.REPLACED, "{}")  # as in the kernels of the pipeline
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        knotes.setup()
+
+
+def test_numpy_before_setup_is_told_of_what_it_has_read():
+    code = (
+        "import os, warnings\n"
+        "for name in ('OPENBLAS_CORETYPE', 'TF_ENABLE_ONEDNN_OPTS'): os.environ.pop(name, None)\n"
+        "import numpy, knotes\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
+        "    warnings.simplefilter('always')\n"
+        "    knotes.setup()\n"
+        "told = [str(w.message) for w in caught if w.category is RuntimeWarning]\n"
+        "print(len(told), 'OPENBLAS_CORETYPE is None, expected' in told[0], 'ONEDNN' in told[0])"
+    )
+    assert in_new_interpreter(code) == "1 True False"
+
+
+def test_the_pipeline_may_replace_variables():
+    code = (
+        "import os, json\n"
+        "os.environ['KNOTES_VARIABLES'] = json.dumps({'ONEDNN_MAX_CPU_ISA': 'SSE41'})\n"
+        "from knotes import environment\n"
+        "print(environment.VARIABLES['ONEDNN_MAX_CPU_ISA'], len(environment.VARIABLES))"
+    )
+    assert in_new_interpreter(code) == f"SSE41 {len(environment.fixed())}"

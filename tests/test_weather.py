@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from knotes.pipeline import noise, record, weather
+from knotes.pipeline.book import Book
 from knotes.pipeline.engine import Run
-from tests.conftest import notebook_of
+from tests.conftest import ROOT, notebook_of
 
 TRAINED = """
 import knotes
@@ -84,6 +85,32 @@ def test_a_page_that_hangs_on_the_last_digits_fails_and_one_that_does_not_passes
         assert "holds" not in told
         assert weather.main(["--only=noise", "book/part/holds.md"]) == 0
         assert "All outputs agree: noise." in capfd.readouterr().out
+
+
+def test_the_pages_that_do_not_agree_yet_grow_fewer():
+    book = Book(ROOT)
+    assert len(weather.PENDING) <= 7
+    assert set(weather.PENDING) <= {book.name_of(page) for page in book.pages()}
+
+
+def test_one_environment_in_turn_leaves_out_what_is_pending(book, write_page, monkeypatch, capsys):
+    write_page("1", name="good")
+    write_page("1", name="pending")
+    monkeypatch.setattr(weather, "PENDING", ("book/part/pending",))
+    seen = []
+
+    def verify(book, pages, name, options):
+        seen.append((name, [page.name for page in pages]))
+        return 0, weather.Counter()
+
+    monkeypatch.setattr(weather, "_verify", verify)
+    monkeypatch.chdir(book.root)
+    for day in range(1, 11):
+        monkeypatch.setattr(weather, "today", lambda day=day: day)
+        assert weather.main(["--turn"]) == 0
+    assert {name for name, _ in seen} == set(weather.WEATHERS)
+    assert {tuple(pages) for _, pages in seen} == {("good.ipynb",)}
+    assert "not yet: book/part/pending" in capsys.readouterr().out
 
 
 def test_a_wrong_page_is_named(book, monkeypatch, capsys):

@@ -77,6 +77,18 @@ WEATHERS = {
     )
 }
 
+#: Pages that still show more than survives in some environment. `--turn` leaves them out and says
+#: so; the list may only shrink.
+PENDING = (
+    "book/layers/conv2d",
+    "book/lifecycle/dtype-policies",
+    "book/lifecycle/losses-and-metrics",
+    "book/models/functional",
+    "book/models/quantizers",
+    "book/models/teacher-student",
+    "book/models/transfer-learning",
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pages in each environment and tell which cells differ; exit status 1 if any does."""
@@ -95,7 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     names = options.only or list(WEATHERS)
     if options.turn:
-        names = [names[datetime.date.today().toordinal() % len(names)]]
+        names = [names[today() % len(names)]]
+        if not pages:
+            print(f"not yet: {', '.join(PENDING)}")
+            kept = (page for page in book.pages() if book.name_of(page) not in PENDING)
+            pages = [page.with_suffix(".ipynb") for page in kept]
     differing: dict[str, Counter[str]] = {}
     failed = False
     for name in names:
@@ -109,6 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{page:{width}}  {counts}")
     print("Some outputs differ." if failed else f"All outputs agree: {', '.join(names)}.")
     return int(failed)
+
+
+def today() -> int:
+    """The number of the day."""
+    return datetime.date.today().toordinal()
 
 
 def _verify(
