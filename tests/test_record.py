@@ -174,12 +174,14 @@ def test_the_command_line_reports_failure(book, write_page, monkeypatch, capsys)
 
 
 def test_an_interrupt_is_told_in_one_line(book, write_page):
-    write_page("import time\ntime.sleep(600)")
+    write_page("from pathlib import Path\nPath('../../begun').touch()\nwhile True: pass")
     command = [sys.executable, "-m", "knotes.pipeline.record", "--kernels=cold"]
     done = subprocess.Popen(command, cwd=book.root, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
-    time.sleep(8)
+    deadline = time.monotonic() + 120
+    while not (book.root / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     os.kill(done.pid, signal.SIGINT)
-    _, told = done.communicate(timeout=30)
+    _, told = done.communicate(timeout=60)
     assert told.decode().strip() == "Interrupted: 0 pages stored, 1 untouched."
     assert done.returncode == 130
     assert [p.suffix for p in (book.folder / "part").iterdir()] == [".md"]
