@@ -147,8 +147,17 @@ def test_no_shell_runs_the_name_of_a_page(target, tmp_path):
     program = tmp_path / "python"  # prints its arguments, without -m and the module
     program.write_text('#!/bin/sh\nshift 2\nfor word; do echo "$word"; done\n')
     program.chmod(0o755)
-    command = ["make", "-f", ROOT / "Makefile", "-o", ".venv/ready", f"BIN={tmp_path}", target]
-    inherited = {"MAKEFLAGS", "PAGES", "NAME", "KIND"}
+    command = [
+        "make",
+        "--no-print-directory",
+        "-f",
+        ROOT / "Makefile",
+        "-o",
+        ".venv/ready",
+        f"BIN={tmp_path}",
+        target,
+    ]
+    inherited = {"MAKEFLAGS", "MAKELEVEL", "PAGES", "NAME", "KIND"}  # `make test` runs this
     environment = {key: value for key, value in os.environ.items() if key not in inherited}
 
     def printed(*variables):
