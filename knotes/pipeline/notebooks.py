@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -117,11 +118,13 @@ def out_of_step(text: Any, stored: Any) -> list[str]:
     faults = []
     if len(text.cells) != len(stored.cells):
         faults.append(f"the text has {len(text.cells)} cells, the notebook {len(stored.cells)}")
-    for number, (a, b) in enumerate(zip(text.cells, stored.cells, strict=False), 1):
+    numbers: Counter[str] = Counter()  # as everywhere, code cells are counted apart
+    for a, b in zip(text.cells, stored.cells, strict=False):
+        numbers[a.cell_type] += 1
         if essence(a) != essence(b):
             old, new = _first_difference(b.source, a.source)
             what = f"{new!r} in the text, {old!r} stored" if old != new else "options differ"
-            faults.append(f"{a.cell_type} cell {number}: {what}")
+            faults.append(f"{a.cell_type} cell {numbers[a.cell_type]}: {what}")
             break
     counts = [cell.execution_count for cell in code_cells(stored) if is_run(cell)]
     if counts != list(range(1, len(counts) + 1)):
