@@ -7,7 +7,7 @@ export PAGES NAME KIND
 # One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
 WORKERS ?= $(shell "$(PYTHON)" -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help setup lock book test lint outputs page serve lab coverage weather bench verification test-gpu clean
+.PHONY: help setup lock book test lint outputs page pages serve lab coverage weather bench verification test-gpu clean
 
 # $(call environment,FOLDER,LOCK): the packages of a lock, each checked against its hashes. The book
 # itself has none: it is installed alone, and built by the setuptools of the lock.
@@ -58,6 +58,9 @@ outputs: setup  ## run changed pages (or PAGES=…) and store their outputs
 
 page: setup  ## scaffold a page: NAME=book/layers/foo KIND=layer
 	@$(BIN)/python -m knotes.pipeline.scaffold "$$NAME" "$$KIND"
+
+pages: setup  ## how much each page asks of its reader (PAGES=…): lines, cells, figures, …
+	@$(BIN)/python -m knotes.pipeline.contract $$PAGES
 
 serve: setup  ## live preview: changed pages are run, the site is rebuilt
 	@$(BIN)/jupyter-book build . && echo "http://localhost:8000/book/index.html" \

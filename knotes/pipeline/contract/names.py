@@ -77,7 +77,9 @@ class _Reader:
                 inside, node.body = node.body, [ast.Pass()]
                 self.simple(node)
                 node.body = inside
-                self.later.append((self.number, _used(node)[0]))
+                loaded, stored = _used(node)
+                self.later.append((self.number, loaded))
+                self.bound |= stored
             case ast.If() | ast.While():
                 self.simple(ast.Expr(node.test))
                 self.body([*node.body, *node.orelse])
