@@ -8,6 +8,7 @@ import pytest
 from knotes.pipeline import contract, notebooks
 from knotes.pipeline.book import Book
 from knotes.pipeline.contract.__main__ import main as measured
+from knotes.pipeline.contract.pending import pairs
 from tests.conftest import ROOT, page_text
 
 output = nbformat.v4.new_output
@@ -74,20 +75,21 @@ def test_other_ways_around_the_comparison_are_refused(write_page, code, fault):
 
 
 def test_a_note_tag_is_known(write_page):
-    assert told(contract.tags, page(write_page(":tags: [note:N1-042, hide-input]\n1"))) == ""
+    known = ":tags: [note:N1-042, hide-input, hide-output, common, continues]\n1"
+    assert told(contract.tags, page(write_page(known))) == ""
 
 
 def lines(count, first="x = 1"):
     return "\n".join([first, *(f"x += {i}" for i in range(count - 1))])
 
 
-PHRASES = "```{index} ! fit a model, ! train, ! stop early\n! resume\n```\n\n{index}`!NaN`"
+PHRASES = "```{index} ! fit a model, ! train, ! stop early, ! resume, epoch\n```\n\n{index}`!NaN`"
 DRAWN = [output("display_data", data={"image/png": PNG})]
 
 
 def found_by(path):
     """The page with its search phrases."""
-    path.write_text(path.read_text().replace("Prose.", PHRASES.replace("\n!", ",\n!"), 1))
+    path.write_text(path.read_text().replace("Prose.", PHRASES, 1))
     return path
 
 
@@ -315,7 +317,7 @@ def test_what_is_not_in_short(write_page, change, fault):
 
 def test_the_snippet_stands_on_the_first_screen(write_page):
     def lead(count):  # below it: the import cell, the heading, the snippet's first line
-        words = "A phrase. " * 9 + "\n\n(label)=\n\n```{index} ! x,\n! y\n```\n\n"
+        words = "A phrase. " * 9 + "\n\n(label)=\n\n```{index} ! x, ! y\n```\n\n"
         return short(write_page("import keras\n", "2"), lead=words * count)
 
     assert told(contract.in_short, lead(22)) == ""
@@ -536,6 +538,25 @@ def test_a_page_that_the_site_build_would_run_is_refused(write_page):
 
 def test_a_code_cell_without_code_is_refused(write_page):
     assert "a code cell without code" in told(contract.nothing_foreign, page(write_page("1", "")))
+
+
+def test_a_page_of_the_first_edition_is_told_what_is_new(write_page, monkeypatch):
+    path = write_page("f = lambda: 1")
+    page(path)
+    helper = "cell 1: f is a lambda with a name; write the calls out, or a def"
+    assert helper in contract.faults(path, Book.find(path))
+    monkeypatch.setattr(contract, "pairs", lambda: [("book/part/sample", "helpers")])
+    assert helper not in contract.faults(path, Book.find(path))
+    assert "not listed in _toc.yml" in contract.faults(path, Book.find(path))[-1]
+
+
+def test_a_pending_line_is_a_page_and_a_rule(tmp_path):
+    pending = tmp_path / "pending.txt"
+    pending.write_text("# why\n\nbook/a/b load\n\nbook/a/c load\n")
+    assert pairs(pending) == [("book/a/b", "load"), ("book/a/c", "load")]
+    pending.write_text("book/a/b\n")
+    with pytest.raises(ValueError, match=r"pending\.txt: 'book/a/b'; expected a page and a rule"):
+        pairs(pending)
 
 
 def test_every_rule_has_a_page_that_breaks_it():

@@ -8,6 +8,9 @@ import yaml
 
 from knotes.pipeline import contract, notebooks, scaffold
 from knotes.pipeline.book import Book, PageError
+from tests.conftest import ROOT
+from tests.test_contract import DRAWN
+from tests.test_contract import page as stored
 
 CONTENTS = """\
 root: book/index
@@ -44,6 +47,15 @@ PLACES = {
 }
 
 
+# What a page keeps before anything is filled in, and without a run.
+KEPT = [
+    rule
+    for rule in contract.RULES
+    if rule.__name__
+    in ("structure", "in_short", "rhythm", "old_notes", "helpers", "alone", "in_contents")
+]
+
+
 @pytest.mark.parametrize("kind", scaffold.KINDS)
 def test_every_kind_gives_a_readable_page(root, kind):
     name, label = PLACES[kind]
@@ -51,10 +63,30 @@ def test_every_kind_gives_a_readable_page(root, kind):
     text = notebooks.read_text(page)
     assert f"\n({label})=\n" in page.read_text()
     assert "$" not in page.read_text().replace("$$", "")
-    assert list(contract.structure(contract.Page(page, Book(root)))) == []
+    view = contract.Page(page, Book(root))
+    for rule in KEPT:
+        assert list(rule(view)) == []
+    assert len(view.phrases) >= 5
     assert "TODO" in page.read_text()
     for cell in notebooks.code_cells(text):
         compile(cell.source, "cell", "exec")
+
+
+@pytest.mark.parametrize("kind", scaffold.KINDS)
+def test_a_filled_page_keeps_the_contract(root, kind):
+    name, label = PLACES[kind]
+    path = scaffold.scaffold(Book(root), f"book/{name}", kind)
+    more = "".join(f"```{{code-cell}}\n{n}\n```\n\nRead it.\n\n" for n in range(3))
+    text = path.read_text().replace("TODO", "Words").replace("## Exercises", f"{more}## Exercises")
+    path.write_text(text)
+    shutil.copytree(ROOT / "api", root / "api")
+    view = stored(path, DRAWN)
+    view.code[1].metadata["knotes"] = {"calls": [label]}
+    assert [fault for rule in contract.RULES for fault in rule(view)] == [
+        f"cell {n}: figure without alt text (mystnb: image: alt: five words or more)"
+        for n in range(1, len(view.code) + 1)
+        if n != 3
+    ]
 
 
 def test_every_kind_has_its_part_in_the_contents(root):

@@ -20,45 +20,45 @@ from knotes.pipeline.notebooks import write_atomically
 
 TEMPLATES = Path(__file__).with_name("templates")
 ARRAY = 'x = np.arange(6.0, dtype="float32").reshape(2, 3)\n'
-# For each kind: the line of "At a glance" that belongs to it, and the smallest call.
+# For each kind: a question of "In short" that belongs to it, and the smallest call.
 KINDS = {
     "layer": (
-        "**Weights**: TODO name, shape and count as a formula.",
+        "TODO which weights are there, of which shapes, and how many?",
         ARRAY + "layer = $symbol()  # TODO\nlayer(x)",
     ),
     "loss": (
-        "**Reduction**: TODO what is divided by what; the function returns a value a sample.",
+        "TODO what is divided by what, and what does the function return?",
         "y, x = np.array([[0.0, 1.0]]), np.array([[0.25, 0.75]])\n$symbol()(y, x).numpy()",
     ),
     "metric": (
-        "**State**: TODO the variables that it keeps; what `reset_state` does.",
+        "TODO what does it keep between batches, and what does `reset_state` do?",
         "x = np.array([1.0, 2.0])\nmetric = $symbol()\nmetric.update_state(x)\nmetric.result()",
     ),
     "activation": (
-        "**Range**: TODO, monotone or not, value and slope at zero.",
+        "TODO which values come out, and which slope is there at zero?",
         "x = np.array([-2.0, 0.0, 2.0])\n$symbol(x)",
     ),
     "initializer": (
-        "**Distribution**: TODO mean and variance as a formula of fan_in and fan_out.",
+        "TODO which mean and variance, by fan_in and fan_out?",
         "x = (2, 3)\n$symbol(seed=0)(x)",
     ),
     "regularizer": (
-        "**Penalty**: TODO formula; it joins the training loss once a step.",
+        "TODO what is added to the loss, and when?",
         ARRAY + "$symbol()(x)",
     ),
     "constraint": (
-        "**Projection**: TODO what is allowed; it runs after each optimizer step.",
+        "TODO which weights are allowed, and when are they moved there?",
         ARRAY + "$symbol()(x)",
     ),
     "optimizer": (
-        "**State**: TODO slots for each weight, and the update rule in one line.",
+        "TODO what is kept for each weight, and how is it moved?",
         "x = np.array([1.0])\n$symbol().get_config()",
     ),
     "callback": (
-        "**Hooks**: TODO which it uses, in the order in which they run.",
+        "TODO at which moments does it act, and on what?",
         "x = np.array([1.0])\n$symbol()",
     ),
-    "guide": ("", ""),
+    "guide": ("", "x = np.arange(6.0).reshape(2, 3)\nx.sum(axis=1)  # TODO"),
 }
 # The order in which a part that is not in the contents yet is put there.
 PARTS = (
@@ -118,7 +118,7 @@ def symbol_of(page: Path, kind: str) -> str | None:
 
 def page_text(page: Path, kind: str, symbol: str | None) -> str:
     """The text of a new page of one of `KINDS`."""
-    glance, smallest = KINDS[kind]
+    question, smallest = KINDS[kind]
     title = symbol.rpartition(".")[2] if symbol else page.stem.replace("-", " ").capitalize()
     label = symbol or page.stem
     verbs = {"predict": "Predict …", "repair": "Repair …", "build": "Build …"}
@@ -132,7 +132,7 @@ def page_text(page: Path, kind: str, symbol: str | None) -> str:
         symbol=label,
         slug=page.stem,
         title=title,
-        glance=glance,
+        question=question,
         smallest=Template(smallest).substitute(symbol=label),
         gradient=gradient if kind in GRADIENT else "",
         exercises=exercises,

@@ -106,7 +106,7 @@ def load(page: Page) -> Iterator[str]:
     if found.phrases < PHRASES:
         yield (
             f"{found.phrases} search phrases; expected {PHRASES} or more: "
-            "```{index} ! words people type``` under the heading that answers"
+            "a directive ```{index} ! words people type, ! others``` under the heading that answers"
         )
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from knotes.pipeline import compare, notebooks, sections
 from knotes.pipeline.contract.page import Page
 
-TAGS = frozenset({"raises-exception", "hide-input", sections.COMMON, sections.CONTINUES})
+TAGS = frozenset(
+    {"raises-exception", "hide-input", "hide-output", sections.COMMON, sections.CONTINUES}
+)
 OPT_OUTS = frozenset({"nbval-ignore-output", notebooks.SKIP})
 NOTE = re.compile(r"note:N[0-3]-\d{3}")
 REASON = re.compile(r"^# reason: (\S.*)", re.MULTILINE)
