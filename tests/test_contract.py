@@ -444,6 +444,7 @@ COMMON = ":tags: [common]\n"
         (["def a(): pass\n\n\na()", "def a(): pass\n\n\na()"], ""),
         (["def a(): pass", "fit(loss=a)"], "section 'Step 2', cell 2: uses the helper a of cell 1"),
         ([COMMON + "def a(): pass", "a()"], ""),
+        (["1", "a()\n\n\ndef a(): pass"], ""),
     ],
 )
 def test_helpers_are_few_and_near(write_page, cells, fault):
@@ -481,6 +482,8 @@ def after_imports(path):
         (["x = 1", "print(y)"], ""),
         (["x = 1", "try: 1\nexcept OSError as x: print(x)\nwith k as (y, z): y, z"], ""),
         (["x = 1", "x = ("], ""),
+        (["x = 1", "nonlocal x"], ""),
+        (["x = 1", "match k:\n  case x: x"], ""),
         ([COMMON + "x = 1", "x"], ""),
         (["x", COMMON + "x = 1", "x"], ""),
         ([COMMON + "x = 1", COMMON + "y = 1"], "cells [2, 3]: tagged common; expected at most one"),

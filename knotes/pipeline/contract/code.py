@@ -155,16 +155,14 @@ def helpers(page: Page) -> Iterator[str]:
     if len(found) > HELPERS:
         told = ", ".join(f"{name} (cell {cell.number})" for name, cell in found)
         yield f"{len(found)} helper functions, {told}; at most {HELPERS}: write the calls out"
-    shared = {name for name, cell in found if sections.COMMON in cell.tags}
+    common = [cell for cell in page.cells if sections.COMMON in cell.tags]
     for section in page.sections:
-        own = {cell.number for cell in section.cells}
-        used = names.lacking(section.cells)
-        for name in dict.fromkeys(name for name, _ in found):
-            if name in used and name not in shared:
-                home = next(c.number for n, c in found if n == name and c.number not in own)
+        for name, number in names.lacking(section.cells, common).items():
+            homes = [cell.number for helper, cell in found if helper == name]
+            if homes and homes[0] < number:
                 yield (
-                    f"section {section.heading!r}, cell {used[name]}: uses the helper {name} of "
-                    f"cell {home}, in another section; keep a helper where it is used"
+                    f"section {section.heading!r}, cell {number}: uses the helper {name} of cell "
+                    f"{homes[0]}, in another section; keep a helper where it is used"
                 )
 
 

@@ -44,6 +44,7 @@ def lacking(cells: Iterable[Cell], before: Iterable[Cell] = ()) -> dict[str, int
 def tree(source: str) -> ast.Module:
     """The syntax tree of a cell; an empty one if the cell is not Python, to show that error."""
     try:
+        symtable.symtable(source, "cell", "exec")  # finds what the parser lets pass
         return ast.parse(source)
     except SyntaxError:
         return ast.Module([], [])
@@ -104,10 +105,12 @@ class _Reader:
 
     def simple(self, node: ast.stmt) -> None:
         """A statement without others in it: what it needs has to be there before what it binds."""
-        walrus = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
         loaded, stored = _used(node)
-        self.need(loaded - walrus, self.number)
-        self.bound |= stored | walrus
+        inside = {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+        if isinstance(node, ast.Match):  # its patterns bind what its cases use
+            inside |= stored
+        self.need(loaded - inside, self.number)
+        self.bound |= stored | inside
 
 
 def _used(node: ast.stmt) -> tuple[set[str], set[str]]:
