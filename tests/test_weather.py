@@ -32,17 +32,17 @@ def exact(monkeypatch):
 
 def test_noise_changes_gradients_by_a_millionth_and_repeats(exact):
     v = tf.Variable(np.linspace(1, 2, 500, dtype="float64"))
-    seen = []
-    for _ in range(2):
-        before = tf.GradientTape.gradient
-        noise.load_ipython_extension(None)
+    noise.load_ipython_extension(None)
+
+    def factors(size):
         with tf.GradientTape() as tape:
-            y = tf.reduce_sum(v**2)
-        seen.append(tape.gradient(y, v) / (2 * v) - 1)
-        tf.GradientTape.gradient = before
-    size = np.abs(seen[0])
-    assert 0.9 * noise.SIZE < size.max() <= noise.SIZE
-    assert np.array_equal(seen[0], seen[1])
+            y = tf.reduce_sum(size * v**2)
+        return tape.gradient(y, v) / (2 * size * v) - 1
+
+    first, other, again = factors(1), factors(3), factors(1)
+    assert 0.9 * noise.SIZE < np.abs(first).max() <= noise.SIZE
+    assert np.array_equal(first, again)
+    assert np.abs(first - other).max() > 0.5 * noise.SIZE
 
 
 def test_noise_leaves_sparse_gradients_sparse_and_missing_ones_missing(exact):
