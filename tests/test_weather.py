@@ -64,7 +64,7 @@ def test_each_environment_is_that_of_the_kernel_and_no_page_is_warned(tmp_path):
         )
         with Run("cold", weather=one) as run:
             (cell,) = run.page(notebook_of(code), tmp_path, more=False).notebook.cells
-        assert cell.outputs[0]["text"] == f"{list(one.variables.values())}\n"
+        assert [o["text"] for o in cell.outputs] == [f"{list(one.variables.values())}\n"]
 
 
 def test_a_page_that_hangs_on_the_last_digits_fails_and_one_that_does_not_passes(
