@@ -7,7 +7,7 @@ export PAGES NAME KIND
 # One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
 WORKERS ?= $(shell "$(PYTHON)" -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help setup lock book test lint outputs page pages serve lab coverage weather bench verification test-gpu clean
+.PHONY: help setup lock book test lint outputs page pages serve lab coverage weather seeds bench verification test-gpu clean
 
 # $(call environment,FOLDER,LOCK): the packages of a lock, each checked against its hashes. The book
 # itself has none: it is installed alone, and built by the setuptools of the lock.
@@ -45,7 +45,9 @@ book: setup  ## build the site into _build/html; every warning is an error
 	@echo "Open _build/html/index.html"
 
 test: setup  ## every test, and every page run again and compared with what it stores
-	@$(BIN)/python -m pytest tests --cov --cov-report=term -q -n "$(WORKERS)"
+	@$(BIN)/python -m pytest tests --cov --cov-report= -q -n "$(WORKERS)"
+	@$(BIN)/coverage report --omit="knotes/pipeline/*" --fail-under=100
+	@$(BIN)/coverage report --include="knotes/pipeline/*" --fail-under=95
 	@$(BIN)/python -m pytest --nbval book -q -n "$(WORKERS)"
 
 lint: setup  ## ruff and mypy over code, tests and the cells of the pages
@@ -78,6 +80,9 @@ coverage: setup  ## which of Keras' public API the pages exercise (ACCEPT=1 save
 weather: setup  ## compare in other rounding environments (PAGES=…, ONLY=noise, TURN=1, RECORD=cpu)
 	@$(BIN)/python -m knotes.pipeline.weather --workers "$(WORKERS)" $(foreach name,$(ONLY),--only "$(name)") \
 		$(if $(TURN),--turn) $(if $(RECORD),--record "$(RECORD)") $$PAGES
+
+seeds: setup  ## run pages (PAGES=…) with other seeds: which assertions fail
+	@$(BIN)/python -m knotes.pipeline.seeds $$PAGES
 
 bench: setup  ## plain nbval and this project's runs, side by side, on twelve pages
 	@$(BIN)/python -m knotes.pipeline.bench $$PAGES

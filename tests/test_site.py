@@ -1,7 +1,9 @@
 """The built site, file by file: what a reader without a script, or a search engine, gets."""
 
+import functools
 import hashlib
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -62,7 +64,7 @@ def test_nothing_is_loaded_from_elsewhere(pages, site):
     loaders = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
     for name, soup in pages.items():
         for tag, attribute in loaders.items():
-            for element in soup.select(f"{tag}[{attribute}]"):
+            for element in soup.find_all(tag, attrs={attribute: True}):
                 host = urlsplit(element[attribute]).netloc
                 assert not host, f"{name}: <{tag}> loads from {host}"
     for sheet in (site / "_static").rglob("*.css"):
@@ -72,17 +74,13 @@ def test_nothing_is_loaded_from_elsewhere(pages, site):
 
 
 def test_links_and_anchors_inside_the_book_resolve(pages, site):
-    anchors = {}
-
+    @functools.cache
     def ids(file):
-        if file not in anchors:
-            soup = BeautifulSoup(file.read_text("utf8"), "html.parser")
-            anchors[file] = {tag["id"] for tag in soup.select("[id]")}
-        return anchors[file]
+        return set(re.findall(r'<[^<>]*\sid="([^"]+)"', file.read_text("utf8")))
 
     checked = 0
     for name, soup in pages.items():
-        for link in soup.select("a[href]"):
+        for link in soup.find_all("a", href=True):
             href = link["href"]
             if urlsplit(href).scheme or href.startswith("#pst") or href == "#":
                 continue
@@ -98,8 +96,8 @@ def test_links_and_anchors_inside_the_book_resolve(pages, site):
 
 def test_ids_are_used_once_on_a_page(pages):
     for name, soup in pages.items():
-        used = [tag["id"] for tag in soup.select("article [id]")]
-        twice = {i for i in used if used.count(i) > 1}
+        used = Counter(tag["id"] for tag in soup.article.find_all(id=True))
+        twice = {i for i, count in used.items() if count > 1}
         assert not twice, f"{name}: ids used twice: {twice}"
 
 
@@ -116,8 +114,8 @@ def test_both_forms_of_a_page_are_offered_and_are_the_files(pages, site):
 def test_formulas_are_mathml_without_latex(pages):
     found = 0
     for name, soup in pages.items():
-        assert not soup.select(".math-error"), f"{name}: a formula that could not be shown"
-        for formula in soup.select("article .math"):
+        assert not soup.find(class_="math-error"), f"{name}: a formula that could not be shown"
+        for formula in soup.article.find_all(class_="math"):
             assert formula.find("math"), f"{name}: {formula.get_text()[:60]!r} is no MathML"
             assert "\\" not in formula.get_text(), f"{name}: LaTeX in {formula.get_text()!r}"
             found += 1
@@ -127,7 +125,7 @@ def test_formulas_are_mathml_without_latex(pages):
 def test_each_page_says_what_was_verified_as_the_records_do(pages):
     stored = verification.load(Book(ROOT))
     for name, soup in pages.items():
-        lines = [line.get_text() for line in soup.select("p.knotes-badge")]
+        lines = [line.get_text() for line in soup.find_all("p", class_="knotes-badge")]
         if not runs(name):
             assert lines == []
             continue
@@ -147,8 +145,9 @@ def test_the_site_is_light(site):
 
 def test_no_button_pretends_that_there_is_a_repository(pages):
     for name, soup in pages.items():
+        (bar,) = soup.find_all(class_="article-header-buttons")
         for word in ("edit", "repository", "issues", "launch", "binder", "colab"):
-            buttons = soup.select(f".article-header-buttons [class*='{word}']")
+            buttons = bar.select(f"[class*='{word}']")
             assert not buttons, f"{name}: {buttons}"
 
 
@@ -160,10 +159,10 @@ def test_the_index_of_the_book_has_every_symbol(pages):
 
 def test_everything_that_is_exercised_is_linked_from_the_index(pages):
     found = coverage.measure(inventory.load(Book(ROOT)).symbols, coverage.read_pages(Book(ROOT)))
-    index = pages["book/reference/api"]
+    index = {tag["id"]: tag for tag in pages["book/reference/api"].find_all(id=True)}
     for name in found.symbols:
         if found.exercised(name) and name.rpartition(".")[2] != "call":
-            entry = index.find(id=name)
+            entry = index.get(name)
             assert entry is not None, name
             part = entry if entry.name == "span" else entry.find_next_sibling("dd")
             assert part.find("a", href=True), name

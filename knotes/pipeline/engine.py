@@ -27,6 +27,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from knotes.pipeline import notebooks
 from knotes.pipeline.kernels.start import (
+    INSIDE,
     PRELOAD,
     Kernel,
     KernelError,
@@ -115,7 +116,7 @@ class Run:
         if kernels not in ("warm", "cold"):
             raise ValueError(f"kernels={kernels!r}: expected 'warm' or 'cold'")
         self.weather, self.observers, self.cell_seconds = weather, observers, cell_seconds
-        self.extensions = (*(o.extension for o in observers), *weather.extensions)
+        self.extensions = (*(o.extension for o in observers), *weather.extensions, INSIDE)
         self.hash_seed = hash_seed
         self.cold = "as asked" if kernels == "cold" else cannot_fork()
         self._folder = tempfile.TemporaryDirectory(prefix="knotes-", ignore_cleanup_errors=True)

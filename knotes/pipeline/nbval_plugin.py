@@ -37,6 +37,8 @@ REFUSED = {
     "nbval_kernel_startup_timeout": 60,
 }
 RUN = pytest.StashKey[Run]()
+#: Why kernels of workers had to start cold, from the workers.
+COLD = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -116,6 +118,20 @@ def run_of(config: pytest.Config) -> Run:
     return config.stash[RUN]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker: tell why its kernels were cold."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None and RUN in session.config.stash:
+        told["knotes_cold"] = session.config.stash[RUN].cold
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take that up from a worker."""
+    cold = getattr(node, "workeroutput", {}).get("knotes_cold", "")
+    node.config.stash.setdefault(COLD, set()).add(cold)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if RUN in config.stash:
         config.stash[RUN].close()
@@ -132,8 +148,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say so if forks turned out not to work."""
     run = config.stash.get(RUN, None)
-    if run is not None and run.cold and config.option.kernels == "warm":
-        terminalreporter.write_line(f"Cold kernels: {run.cold}.")
+    if config.option.kernels == "warm":
+        reasons = config.stash.get(COLD, set()) | {run.cold if run else ""}
+        for reason in sorted(reasons - {""}):
+            terminalreporter.write_line(f"Cold kernels: {reason}.")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -58,7 +58,12 @@ WEATHERS = {
                 "NPY_DISABLE_CPU_FEATURES": "",
             },
         ),
-        Weather("onednn", "oneDNN's own operations", {"TF_ENABLE_ONEDNN_OPTS": "1"}),
+        Weather(
+            "onednn",
+            "oneDNN's own operations",
+            {"TF_ENABLE_ONEDNN_OPTS": "1"},
+            ("knotes.pipeline.kernels.imported",),
+        ),
         Weather(
             "threads",
             "two threads for each operation",

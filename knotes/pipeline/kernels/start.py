@@ -213,12 +213,11 @@ class Kernel:
         provisioner = Provisioner(kernel_spec=manager.kernel_spec, parent=manager)
         provisioner.server, provisioner.env = server, env
         manager.provisioner = provisioner
-        loaded = (INSIDE, *extensions)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         arguments = [
             "--IPKernelApp.capture_fd_output=False",  # `inside` does it
             "--HistoryManager.hist_file=:memory:",
-            *(f"--InteractiveShellApp.extra_extensions={name}" for name in loaded),
+            *(f"--InteractiveShellApp.extra_extensions={name}" for name in extensions),
         ]
         await manager.start_kernel(extra_arguments=arguments, cwd=home.name, **quiet)
         client = manager.client()
