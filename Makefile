@@ -7,7 +7,7 @@ export PAGES NAME KIND
 # One worker a core; a page stays whole in one worker. WORKERS=0 runs in one process.
 WORKERS ?= $(shell "$(PYTHON)" -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help setup lock book test lint outputs page pages serve lab coverage weather seeds bench verification test-gpu clean
+.PHONY: help setup lock book test lint outputs page pages serve lab coverage weather sections seeds bench verification test-gpu clean
 
 # $(call environment,FOLDER,LOCK): the packages of a lock, each checked against its hashes. The book
 # itself has none: it is installed alone, and built by the setuptools of the lock.
@@ -80,6 +80,9 @@ coverage: setup  ## which of Keras' public API the pages exercise (ACCEPT=1 save
 weather: setup  ## compare in other rounding environments (PAGES=…, ONLY=noise, TURN=1, RECORD=cpu)
 	@$(BIN)/python -m knotes.pipeline.weather --workers "$(WORKERS)" $(foreach name,$(ONLY),--only "$(name)") \
 		$(if $(TURN),--turn) $(if $(RECORD),--record "$(RECORD)") $$PAGES
+
+sections: setup  ## run each section of pages (PAGES=…) alone, after the import cell
+	@$(BIN)/python -m knotes.pipeline.alone $$PAGES
 
 seeds: setup  ## run pages (PAGES=…) with other seeds: which assertions fail
 	@$(BIN)/python -m knotes.pipeline.seeds $$PAGES
