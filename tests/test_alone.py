@@ -58,7 +58,8 @@ def test_a_section_that_draws_without_a_seed_has_only_to_run(told):
 
 def test_numbers_that_keras_counts_up_are_no_difference(told):
     made = "import keras\nprint(keras.layers.Dense(1).name)"
-    assert told(made, made) == []
+    wrong = ":tags: [raises-exception]\nimport keras\nkeras.Model()(keras.Input((3,)).name)"
+    assert told(made, made, wrong, wrong) == []
 
 
 def test_the_command_names_pages_and_counts_them(book, stored, monkeypatch, capsys):

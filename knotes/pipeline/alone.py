@@ -106,6 +106,8 @@ def _uncounted(output: Any) -> Any:
     for key in ("text", "evalue"):
         if key in output:
             output[key] = COUNTED.sub("", output[key])
+    if "traceback" in output:
+        output["traceback"] = [COUNTED.sub("", line) for line in output["traceback"]]
     for kind, data in output.get("data", {}).items():
         if isinstance(data, str) and kind not in compare.IMAGES:
             output["data"][kind] = COUNTED.sub("", data)
