@@ -5,9 +5,8 @@ import pytest
 import tensorflow as tf
 
 from knotes.pipeline import noise, record, weather
-from knotes.pipeline.book import Book
 from knotes.pipeline.engine import Run
-from tests.conftest import ROOT, notebook_of
+from tests.conftest import notebook_of
 
 TRAINED = """
 import knotes
@@ -85,20 +84,12 @@ def test_a_page_that_hangs_on_the_last_digits_fails_and_one_that_does_not_passes
         assert "holds" not in told
 
 
-def test_the_pages_that_do_not_agree_yet_grow_fewer():
-    book = Book(ROOT)
-    assert len(weather.PENDING) <= 7
-    assert set(weather.PENDING) <= {book.name_of(page) for page in book.pages()}
-
-
-def test_one_environment_in_turn_leaves_out_what_is_pending(book, write_page, monkeypatch, capsys):
-    write_page("1", name="good")
-    write_page("1", name="pending")
-    monkeypatch.setattr(weather, "PENDING", ("book/part/pending",))
+def test_a_turn_is_one_environment_over_the_whole_book(book, write_page, monkeypatch):
+    write_page("1")
     seen = []
 
     def verify(book, pages, name, options):
-        seen.append((name, [page.name for page in pages]))
+        seen.append((name, pages))
         return 0, weather.Counter()
 
     monkeypatch.setattr(weather, "_verify", verify)
@@ -107,8 +98,8 @@ def test_one_environment_in_turn_leaves_out_what_is_pending(book, write_page, mo
         monkeypatch.setattr(weather, "today", lambda day=day: day)
         assert weather.main(["--turn"]) == 0
     assert {name for name, _ in seen} == set(weather.WEATHERS)
-    assert {tuple(pages) for _, pages in seen} == {("good.ipynb",)}
-    assert "not yet: book/part/pending" in capsys.readouterr().out
+    assert len(seen) == 10
+    assert all(pages == [book.folder] for _, pages in seen)
 
 
 def test_a_wrong_page_is_named(book, monkeypatch, capsys):

@@ -82,18 +82,6 @@ WEATHERS = {
     )
 }
 
-#: Pages that still show more than survives in some environment. `--turn` leaves them out and says
-#: so; the list may only shrink.
-PENDING = (
-    "book/layers/conv2d",
-    "book/lifecycle/dtype-policies",
-    "book/lifecycle/losses-and-metrics",
-    "book/models/functional",
-    "book/models/quantizers",
-    "book/models/teacher-student",
-    "book/models/transfer-learning",
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run pages in each environment and tell which cells differ; exit status 1 if any does."""
@@ -113,10 +101,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.only or list(WEATHERS)
     if options.turn:
         names = [names[today() % len(names)]]
-        if not pages:
-            print(f"not yet: {', '.join(PENDING)}")
-            kept = (page for page in book.pages() if book.name_of(page) not in PENDING)
-            pages = [page.with_suffix(".ipynb") for page in kept]
     differing: dict[str, Counter[str]] = {}
     failed = False
     for name in names:
